@@ -1,0 +1,169 @@
+//! The answer: a status for each descriptor and one code for the request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bucket::Outcome;
+use crate::limit::{Limit, Quota};
+use crate::plan::{Item, Operation, Plan};
+
+/// May it pass?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// It may.
+    Ok,
+    /// A limit says no.
+    OverLimit,
+}
+
+/// What one descriptor was told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Status<'a> {
+    /// The descriptor's own code. A shadowed limit says [`Code::Ok`] even when it is over.
+    pub code: Code,
+    /// The limit that was counted; absent where none was.
+    pub current: Option<Current<'a>>,
+    /// Hits left in the window; `u32::MAX` for an unlimited rule.
+    pub remaining: u32,
+    /// Does not reject by itself.
+    pub quota_mode: bool,
+}
+
+/// The limit behind a status.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Current<'a> {
+    /// Its numbers.
+    pub quota: Quota,
+    /// Its name, if it has one.
+    pub name: Option<&'a Arc<str>>,
+    /// Time until its window ends.
+    pub reset_after: Duration,
+}
+
+/// Modes that change how every descriptor is combined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// The whole request passes whatever its descriptors say.
+    pub shadow: bool,
+    /// Every descriptor is a quota descriptor, and one without a limit counts as passing.
+    pub quota: bool,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision<'a> {
+    /// One code for the request.
+    pub overall: Code,
+    /// The request was over and passes only because [`Modes::shadow`] is on.
+    pub shadowed: bool,
+    /// One status a descriptor, in the request's order.
+    pub statuses: Vec<Status<'a>>,
+}
+
+impl<'a> Decision<'a> {
+    /// Combines what the ledger answered. `outcomes` belong to the plan's operations, in order; an
+    /// operation without an outcome counts as over, so that a fault never reads as allowed.
+    pub fn of(plan: &Plan<'a>, outcomes: &[Outcome], modes: Modes) -> Self {
+        let status = |item: &Item<'a>| match item {
+            Item::Unmatched | Item::Replaced => Status::without_limit(modes.quota),
+            Item::Unlimited(_) => Status {
+                remaining: u32::MAX,
+                ..Status::without_limit(false)
+            },
+            Item::Counted(range) => {
+                let operations = plan.operations.get(range.clone()).unwrap_or_default();
+                let outcomes = outcomes.get(range.clone()).unwrap_or_default();
+                tightest(operations, outcomes, modes)
+            }
+        };
+        let statuses: Vec<_> = plan.items.iter().map(status).collect();
+        let over = is_over(&statuses);
+        let overall = if over && !modes.shadow {
+            Code::OverLimit
+        } else {
+            Code::Ok
+        };
+        Self {
+            overall,
+            shadowed: over && modes.shadow,
+            statuses,
+        }
+    }
+}
+
+impl Status<'_> {
+    fn without_limit(quota_mode: bool) -> Self {
+        Self {
+            code: Code::Ok,
+            current: None,
+            remaining: 0,
+            quota_mode,
+        }
+    }
+}
+
+/// The status of a descriptor with one or several limits: the first that is over, else the one with
+/// the least left.
+fn tightest<'a>(operations: &[Operation<'a>], outcomes: &[Outcome], modes: Modes) -> Status<'a> {
+    let mut tightest: Option<Status<'a>> = None;
+    for (index, operation) in operations.iter().enumerate() {
+        let status = status_of(operation, outcomes.get(index), modes);
+        let is_tighter = tightest.as_ref().is_none_or(|so_far| {
+            so_far.code == Code::Ok
+                && (status.code == Code::OverLimit || status.remaining < so_far.remaining)
+        });
+        if is_tighter {
+            tightest = Some(status);
+        }
+    }
+    tightest.unwrap_or(Status {
+        code: Code::OverLimit,
+        ..Status::without_limit(false)
+    })
+}
+
+fn status_of<'a>(operation: &Operation<'a>, outcome: Option<&Outcome>, modes: Modes) -> Status<'a> {
+    let over = outcome.is_none_or(|outcome| outcome.over);
+    let shadow = operation.limit.is_some_and(|limit| limit.shadow);
+    let quota_mode = modes.quota || operation.limit.is_some_and(|limit| limit.quota_mode);
+    let reset_after = outcome.map_or(Duration::ZERO, |outcome| outcome.reset_after);
+    let name = operation
+        .limit
+        .and_then(|limit: &'a Limit| limit.name.as_ref());
+    Status {
+        code: if over && !shadow {
+            Code::OverLimit
+        } else {
+            Code::Ok
+        },
+        current: Some(Current {
+            quota: operation.quota,
+            name,
+            reset_after,
+        }),
+        remaining: if over {
+            0
+        } else {
+            outcome.map_or(0, |outcome| outcome.remaining)
+        },
+        quota_mode,
+    }
+}
+
+/// Over if a normal descriptor is over, or if there are quota descriptors and all of them are over.
+fn is_over(statuses: &[Status<'_>]) -> bool {
+    let (mut quotas, mut quotas_over) = (0, 0);
+    for status in statuses {
+        let over = status.code == Code::OverLimit;
+        if !status.quota_mode && over {
+            return true;
+        }
+        quotas += usize::from(status.quota_mode);
+        quotas_over += usize::from(status.quota_mode && over);
+    }
+    quotas > 0 && quotas == quotas_over
+}
+
+#[cfg(test)]
+#[path = "decision_tests.rs"]
+mod tests;

@@ -1,0 +1,198 @@
+//! The truth table of combining, after the reference's rules.
+
+use super::*;
+use crate::descriptor::Charge;
+use crate::key::{DomainTag, Key};
+use crate::limit::{Bound, Unit};
+use crate::plan::Label;
+
+/// A descriptor as the tests write it: over or not, and of which kind.
+#[derive(Clone, Copy)]
+enum Was {
+    Ok(u32),
+    Over,
+    QuotaOk,
+    QuotaOver,
+    ShadowOver,
+    Unmatched,
+}
+
+fn limit(shadow: bool, quota_mode: bool) -> Limit {
+    Limit {
+        bound: Bound::Limited(Quota::per_unit(10, Unit::Minute)),
+        name: Some(Arc::from("n")),
+        path: Arc::from("d.k"),
+        shadow,
+        quota_mode,
+        replaces: Box::default(),
+    }
+}
+
+fn outcome(over: bool, remaining: u32) -> Outcome {
+    Outcome {
+        over,
+        before: 0,
+        after: 1,
+        remaining,
+        reset_after: Duration::from_secs(37),
+    }
+}
+
+struct Answer {
+    overall: Code,
+    shadowed: bool,
+    codes: Vec<Code>,
+    remaining: Vec<u32>,
+    counted: Vec<bool>,
+}
+
+fn decide(all: &[Was], modes: Modes) -> Answer {
+    let (normal, quota, shadow) = (limit(false, false), limit(false, true), limit(true, false));
+    let mut plan = Plan::default();
+    let mut outcomes = Vec::new();
+    for was in all {
+        let (limit, outcome) = match was {
+            Was::Unmatched => {
+                plan.items.push(Item::Unmatched);
+                continue;
+            }
+            Was::Ok(remaining) => (&normal, outcome(false, *remaining)),
+            Was::Over => (&normal, outcome(true, 0)),
+            Was::QuotaOk => (&quota, outcome(false, 1)),
+            Was::QuotaOver => (&quota, outcome(true, 0)),
+            Was::ShadowOver => (&shadow, outcome(true, 0)),
+        };
+        plan.items
+            .push(Item::Counted(outcomes.len()..outcomes.len() + 1));
+        plan.operations.push(Operation {
+            key: Key::from_halves(0, 0),
+            quota: Quota::per_unit(10, Unit::Minute),
+            charge: Charge::Hits(1),
+            domain: DomainTag(0),
+            limit: Some(limit),
+            label: Label {
+                domain: "d",
+                entries: &[],
+            },
+        });
+        outcomes.push(outcome);
+    }
+    let decision = Decision::of(&plan, &outcomes, modes);
+    Answer {
+        overall: decision.overall,
+        shadowed: decision.shadowed,
+        codes: decision.statuses.iter().map(|status| status.code).collect(),
+        remaining: decision
+            .statuses
+            .iter()
+            .map(|status| status.remaining)
+            .collect(),
+        counted: decision
+            .statuses
+            .iter()
+            .map(|status| status.current.is_some())
+            .collect(),
+    }
+}
+
+const PLAIN: Modes = Modes {
+    shadow: false,
+    quota: false,
+};
+const SHADOW: Modes = Modes {
+    shadow: true,
+    quota: false,
+};
+const QUOTA: Modes = Modes {
+    shadow: false,
+    quota: true,
+};
+
+#[test]
+fn one_descriptor_over_rejects_the_request() {
+    let answer = decide(&[Was::Ok(3), Was::Over, Was::Unmatched], PLAIN);
+    assert_eq!(answer.overall, Code::OverLimit);
+    assert_eq!(answer.codes, [Code::Ok, Code::OverLimit, Code::Ok]);
+    assert_eq!(answer.remaining, [3, 0, 0]);
+    assert_eq!(answer.counted, [true, true, false]);
+}
+
+#[test]
+fn a_request_without_limits_passes() {
+    assert_eq!(decide(&[], PLAIN).overall, Code::Ok);
+    assert_eq!(decide(&[Was::Unmatched], PLAIN).overall, Code::Ok);
+}
+
+#[test]
+fn quota_descriptors_reject_only_together() {
+    assert_eq!(
+        decide(&[Was::QuotaOver, Was::QuotaOk], PLAIN).overall,
+        Code::Ok
+    );
+    assert_eq!(
+        decide(&[Was::QuotaOver, Was::QuotaOver], PLAIN).overall,
+        Code::OverLimit
+    );
+    assert_eq!(
+        decide(&[Was::QuotaOver, Was::Ok(1)], PLAIN).overall,
+        Code::OverLimit
+    );
+    assert_eq!(
+        decide(&[Was::QuotaOk, Was::Over], PLAIN).overall,
+        Code::OverLimit
+    );
+}
+
+#[test]
+fn in_quota_mode_a_descriptor_without_a_limit_counts_as_passing() {
+    assert_eq!(
+        decide(&[Was::QuotaOver, Was::Unmatched], PLAIN).overall,
+        Code::OverLimit
+    );
+    assert_eq!(
+        decide(&[Was::QuotaOver, Was::Unmatched], QUOTA).overall,
+        Code::Ok
+    );
+    assert_eq!(decide(&[Was::Over, Was::Ok(1)], QUOTA).overall, Code::Ok);
+}
+
+#[test]
+fn a_shadowed_limit_reports_and_does_not_reject() {
+    let answer = decide(&[Was::ShadowOver], PLAIN);
+    assert_eq!((answer.overall, answer.codes[0]), (Code::Ok, Code::Ok));
+    assert_eq!((answer.remaining[0], answer.counted[0]), (0, true));
+}
+
+#[test]
+fn global_shadow_passes_the_request_and_still_shows_the_status() {
+    let answer = decide(&[Was::Over], SHADOW);
+    assert_eq!((answer.overall, answer.shadowed), (Code::Ok, true));
+    assert_eq!(answer.codes, [Code::OverLimit]);
+    assert!(!decide(&[Was::Ok(1)], SHADOW).shadowed);
+}
+
+#[test]
+fn an_operation_without_an_outcome_reads_as_over() {
+    let limit = limit(false, false);
+    let mut plan = Plan {
+        items: vec![Item::Counted(0..1)],
+        ..Plan::default()
+    };
+    plan.operations.push(Operation {
+        key: Key::from_halves(0, 0),
+        quota: Quota::per_unit(10, Unit::Minute),
+        charge: Charge::Hits(1),
+        domain: DomainTag(0),
+        limit: Some(&limit),
+        label: Label {
+            domain: "d",
+            entries: &[],
+        },
+    });
+    assert_eq!(Decision::of(&plan, &[], PLAIN).overall, Code::OverLimit);
+    let dangling = Plan {
+        items: vec![Item::Counted(3..9)],
+        ..Plan::default()
+    };
+    assert_eq!(Decision::of(&dangling, &[], PLAIN).overall, Code::OverLimit);
+}

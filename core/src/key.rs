@@ -1,0 +1,191 @@
+//! The identity of a bucket: a keyed 128-bit hash.
+//!
+//! Two requests share a bucket exactly when domain, entry keys, values (or the shared pattern that
+//! stands for a value), algorithm, window length and index among several limits are equal. Every
+//! part is length-prefixed, so no choice of values lets one client reach another's bucket, and the
+//! hash is keyed by a secret that clients never see, so no client can search for collisions. The
+//! rule's path and its number are left out on purpose: a reload that adds a more specific rule or
+//! changes a number keeps the counts.
+
+use std::hash::Hasher as _;
+
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use crate::descriptor::Entry;
+
+/// A bucket's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    high: u64,
+    low: u64,
+}
+
+impl Key {
+    /// A key from its two halves, as they were printed or stored.
+    pub const fn from_halves(high: u64, low: u64) -> Self {
+        Self { high, low }
+    }
+
+    /// The half that chooses a shard or a slot.
+    pub const fn high(self) -> u64 {
+        self.high
+    }
+
+    /// The half that a table inside a shard hashes by.
+    pub const fn low(self) -> u64 {
+        self.low
+    }
+}
+
+/// The secret that keys are hashed with. Made once, at bootstrap; never sent to clients.
+#[derive(Clone, Copy)]
+pub struct KeySecret([u8; 16]);
+
+impl KeySecret {
+    /// A secret from 16 random bytes.
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Starts a key in `domain`.
+    pub fn begin(&self, domain: &str) -> KeyHasher {
+        let mut hasher = KeyHasher(SipHasher13::new_with_key(&self.0));
+        hasher.text(domain);
+        hasher
+    }
+
+    /// A short tag of a domain, for accounting only: two domains may share one.
+    pub fn domain_tag(&self, domain: &str) -> DomainTag {
+        let key = self.begin(domain).finish(Shape {
+            algorithm: 0,
+            window_nanos: 0,
+            index: 0,
+        });
+        DomainTag((key.high >> 32) as u32)
+    }
+}
+
+impl std::fmt::Debug for KeySecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeySecret(..)")
+    }
+}
+
+/// Which domain's share of the store a bucket counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DomainTag(pub u32);
+
+/// The part of a limit that belongs to its buckets' identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// A stable number for each algorithm.
+    pub algorithm: u8,
+    /// The window's length; zero where the algorithm has none.
+    pub window_nanos: u64,
+    /// Position among several limits of one rule.
+    pub index: u8,
+}
+
+/// A key in the making: entries in order, then the shape.
+#[derive(Clone, Debug)]
+pub struct KeyHasher(SipHasher13);
+
+impl KeyHasher {
+    /// Adds one entry.
+    pub fn entry(&mut self, entry: Entry<'_>) {
+        self.text(entry.key);
+        self.text(entry.value);
+    }
+
+    /// Ends the key with the limit's shape.
+    pub fn finish(mut self, shape: Shape) -> Key {
+        self.0.write_u64(shape.window_nanos);
+        self.0
+            .write_u16(u16::from_le_bytes([shape.algorithm, shape.index]));
+        let hash = self.0.finish128();
+        Key {
+            high: hash.h1,
+            low: hash.h2,
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.write_u64(text.len() as u64);
+        self.0.write(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: KeySecret = KeySecret::new(*b"0123456789abcdef");
+    const SHAPE: Shape = Shape {
+        algorithm: 1,
+        window_nanos: 60,
+        index: 0,
+    };
+
+    fn key(domain: &str, entries: &[(&str, &str)], shape: Shape) -> Key {
+        let mut hasher = SECRET.begin(domain);
+        for &(key, value) in entries {
+            hasher.entry(Entry { key, value });
+        }
+        hasher.finish(shape)
+    }
+
+    #[test]
+    fn moving_a_byte_between_neighbours_changes_the_key() {
+        let all = [
+            key("d", &[("a", "b_c")], SHAPE),
+            key("d", &[("a_b", "c")], SHAPE),
+            key("da", &[("", "b_c")], SHAPE),
+            key("d", &[("a", "b"), ("c", "")], SHAPE),
+            key("d", &[("a", "b"), ("", "c")], SHAPE),
+        ];
+        for (i, a) in all.iter().enumerate() {
+            for b in &all[i + 1..] {
+                assert_ne!(a, b);
+            }
+        }
+    }
+
+    #[test]
+    fn the_shape_and_the_secret_are_part_of_the_key() {
+        let base = key("d", &[("a", "b")], SHAPE);
+        assert_ne!(
+            base,
+            key(
+                "d",
+                &[("a", "b")],
+                Shape {
+                    window_nanos: 61,
+                    ..SHAPE
+                }
+            )
+        );
+        assert_ne!(
+            base,
+            key(
+                "d",
+                &[("a", "b")],
+                Shape {
+                    algorithm: 2,
+                    ..SHAPE
+                }
+            )
+        );
+        assert_ne!(base, key("d", &[("a", "b")], Shape { index: 1, ..SHAPE }));
+        let mut other = KeySecret::new([0; 16]).begin("d");
+        other.entry(Entry {
+            key: "a",
+            value: "b",
+        });
+        assert_ne!(base, other.finish(SHAPE));
+    }
+
+    #[test]
+    fn a_secret_does_not_print_itself() {
+        assert_eq!(format!("{SECRET:?}"), "KeySecret(..)");
+    }
+}

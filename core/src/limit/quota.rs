@@ -1,0 +1,128 @@
+//! How much is allowed: a number of hits, a window, and the algorithm that counts them.
+
+use std::time::Duration;
+
+use super::Unit;
+use crate::key::Shape;
+use crate::time::{NANOS_PER_SECOND, saturating_nanos};
+
+/// How hits are counted against a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// Windows aligned with the UNIX epoch; a new window starts empty.
+    FixedWindow,
+}
+
+/// The length of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    unit: Unit,
+    nanos: u64,
+}
+
+impl Window {
+    /// One whole unit.
+    pub fn of_unit(unit: Unit) -> Self {
+        Self {
+            unit,
+            nanos: u64::from(unit.seconds()) * NANOS_PER_SECOND,
+        }
+    }
+
+    /// A window of any length of at least one millisecond; `None` for a shorter one.
+    ///
+    /// On the wire, where only whole units exist, it is shown with the longest unit that is not
+    /// longer than the window (a second where it is shorter than that).
+    pub fn of_length(length: Duration) -> Option<Self> {
+        let nanos = saturating_nanos(length);
+        if nanos < 1_000_000 {
+            return None;
+        }
+        let fits = |unit: &Unit| u64::from(unit.seconds()) * NANOS_PER_SECOND <= nanos;
+        let unit = Unit::ALL
+            .into_iter()
+            .rev()
+            .find(fits)
+            .unwrap_or(Unit::Second);
+        Some(Self { unit, nanos })
+    }
+
+    /// The unit that stands for this window on the wire.
+    pub const fn unit(self) -> Unit {
+        self.unit
+    }
+
+    /// The length in nanoseconds; never zero.
+    pub const fn nanos(self) -> u64 {
+        self.nanos
+    }
+}
+
+/// A number of hits, a window, and how they are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Quota {
+    /// Hits allowed in one window. Zero denies every hit.
+    pub limit: u32,
+    /// The window's length.
+    pub window: Window,
+    /// How hits are counted.
+    pub algorithm: Algorithm,
+}
+
+impl Quota {
+    /// `limit` hits in each `unit`, counted in fixed windows: the protocol's own kind of limit.
+    pub fn per_unit(limit: u32, unit: Unit) -> Self {
+        Self {
+            limit,
+            window: Window::of_unit(unit),
+            algorithm: Algorithm::FixedWindow,
+        }
+    }
+
+    /// The part of this quota that belongs to its buckets' identity; the number does not.
+    pub fn shape(&self, index: u8) -> Shape {
+        let algorithm = match self.algorithm {
+            Algorithm::FixedWindow => 1,
+        };
+        Shape {
+            algorithm,
+            window_nanos: self.window.nanos(),
+            index,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_shown_with_the_longest_unit_that_fits_in_it() {
+        let shown = |seconds| {
+            Window::of_length(Duration::from_secs(seconds))
+                .unwrap()
+                .unit()
+        };
+        assert_eq!(shown(15), Unit::Second);
+        assert_eq!(shown(60), Unit::Minute);
+        assert_eq!(shown(300), Unit::Minute);
+        assert_eq!(shown(86_400 * 31), Unit::Month);
+        assert_eq!(
+            Window::of_length(Duration::from_millis(1)).unwrap().unit(),
+            Unit::Second
+        );
+    }
+
+    #[test]
+    fn a_window_too_short_to_mean_anything_is_refused() {
+        assert_eq!(Window::of_length(Duration::ZERO), None);
+        assert_eq!(Window::of_length(Duration::from_micros(999)), None);
+    }
+
+    #[test]
+    fn the_number_is_not_part_of_the_identity_and_the_window_is() {
+        let ten = Quota::per_unit(10, Unit::Minute);
+        assert_eq!(ten.shape(0), Quota::per_unit(20, Unit::Minute).shape(0));
+        assert_ne!(ten.shape(0), Quota::per_unit(10, Unit::Hour).shape(0));
+    }
+}

@@ -1,0 +1,192 @@
+//! The descriptor tree: which rule a descriptor meets.
+//!
+//! A level maps `key` or `key_value` to a node. Each entry of a descriptor goes one level down, to
+//! the first of: the node of exactly `key_value`; the first wildcard, in the order in which the
+//! file has them, that fits the whole of `key_value`; the node of plain `key`. There is no way
+//! back: once a node is taken its siblings are out, even if its subtree then fails. A rule counts
+//! only for descriptors that end at its depth.
+//!
+//! Source of these rules: the reference rate-limit service of Envoy.
+
+use std::hash::Hasher as _;
+
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
+
+use super::{Limit, Pattern};
+use crate::descriptor::Entry;
+
+/// One level of the tree: sibling nodes in the order in which the file has them.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    nodes: Vec<Node>,
+    by_text: HashTable<usize>,
+    wildcards: Vec<(Pattern, usize)>,
+}
+
+/// A node: what a file's descriptor says, and the level below it.
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    /// The entry's key.
+    pub key: Box<str>,
+    /// The entry's value; empty where the node stands for every value.
+    pub value: Box<str>,
+    /// The limits met by a descriptor that ends here; all of them count.
+    pub limits: Box<[Limit]>,
+    /// All values that fit this node's wildcard share one bucket.
+    pub share_threshold: bool,
+    /// Statistics show the request's own key and value at every level.
+    pub detailed_metric: bool,
+    /// Statistics show the request's own value at this level.
+    pub value_to_metric: bool,
+    /// The level below.
+    pub rules: Rules,
+}
+
+impl Node {
+    /// The text that the node is found by: `key`, or `key_value`.
+    pub fn text(&self) -> String {
+        if self.value.is_empty() {
+            self.key.to_string()
+        } else {
+            format!("{}_{}", self.key, self.value)
+        }
+    }
+}
+
+/// Two nodes of one level have the same `key_value` text.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two rules of one level are both found by `{text}`")]
+pub struct DuplicateKey {
+    /// The text that both are found by.
+    pub text: String,
+}
+
+/// The node that a descriptor ended at.
+#[derive(Clone, Debug)]
+pub struct Found<'a> {
+    /// The node; it may have no limit.
+    pub node: &'a Node,
+    /// Entries whose value is replaced by a shared pattern in the bucket's identity.
+    shared: Vec<(usize, &'a str)>,
+}
+
+impl<'a> Found<'a> {
+    /// The entry as the bucket's identity has it.
+    pub fn identity<'e>(&self, index: usize, entry: Entry<'e>) -> Entry<'e>
+    where
+        'a: 'e,
+    {
+        match self.shared.iter().find(|(at, _)| *at == index) {
+            Some((_, pattern)) => Entry {
+                key: entry.key,
+                value: pattern,
+            },
+            None => entry,
+        }
+    }
+}
+
+impl Rules {
+    /// Adds a node behind its siblings.
+    ///
+    /// # Errors
+    /// [`DuplicateKey`] if a sibling is found by the same text; the level is left as it was.
+    pub fn add(&mut self, node: Node) -> Result<(), DuplicateKey> {
+        let text = node.text();
+        if self.exact(&[&text]).is_some() {
+            return Err(DuplicateKey { text });
+        }
+        let index = self.nodes.len();
+        if let Some(pattern) = Pattern::parse(&text) {
+            self.wildcards.push((pattern, index));
+        }
+        self.nodes.push(node);
+        let nodes = &self.nodes;
+        self.by_text
+            .insert_unique(hash(&[&text]), index, |&at| hash(&[&nodes[at].text()]));
+        Ok(())
+    }
+
+    /// Whether a node is found by exactly this text.
+    pub fn contains(&self, text: &str) -> bool {
+        self.exact(&[text]).is_some()
+    }
+
+    /// The nodes in the order in which they were added.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node at which a descriptor of these entries ends, if it ends at one. `step` is told each
+    /// node on the way, including those of a walk that fails later.
+    pub fn find<'a>(
+        &'a self,
+        entries: &[Entry<'_>],
+        mut step: impl FnMut(&'a Node),
+    ) -> Option<Found<'a>> {
+        let mut level = self;
+        let mut shared = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let node = level.next(*entry)?;
+            step(node);
+            if node.share_threshold {
+                shared.push((index, &*node.value));
+            }
+            if index + 1 == entries.len() {
+                return Some(Found { node, shared });
+            }
+            level = &node.rules;
+        }
+        None
+    }
+
+    fn next(&self, entry: Entry<'_>) -> Option<&Node> {
+        if self.nodes.is_empty() {
+            return None;
+        }
+        if let Some(node) = self.exact(&[entry.key, "_", entry.value]) {
+            return Some(node);
+        }
+        if !self.wildcards.is_empty() {
+            let text = format!("{}_{}", entry.key, entry.value);
+            if let Some((_, at)) = self.wildcards.iter().find(|(p, _)| p.matches(&text)) {
+                return Some(&self.nodes[*at]);
+            }
+        }
+        self.exact(&[entry.key])
+    }
+
+    /// The node whose text is the concatenation of `parts`, without building it.
+    fn exact(&self, parts: &[&str]) -> Option<&Node> {
+        let same = |at: &usize| is_concatenation(&self.nodes[*at], parts);
+        self.by_text
+            .find(hash(parts), same)
+            .map(|&at| &self.nodes[at])
+    }
+}
+
+/// The hash of a concatenation. Its key is public: what is stored comes from the operator's files,
+/// and a lookup of a hostile text costs the same as any other.
+fn hash(parts: &[&str]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    for part in parts {
+        hasher.write(part.as_bytes());
+    }
+    hasher.finish()
+}
+
+fn is_concatenation(node: &Node, parts: &[&str]) -> bool {
+    let mut wanted = parts.iter().flat_map(|part| part.bytes());
+    let separator = if node.value.is_empty() { "" } else { "_" };
+    let stored = [&*node.key, separator, &*node.value];
+    stored
+        .iter()
+        .flat_map(|part| part.bytes())
+        .all(|byte| wanted.next() == Some(byte))
+        && wanted.next().is_none()
+}
+
+#[cfg(test)]
+#[path = "tree_tests.rs"]
+mod tests;

@@ -1,0 +1,204 @@
+//! What a request will be charged against: one item a descriptor, and the operations behind them.
+//!
+//! Planning spends nothing and knows no time, so `explain` and the decision share it.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::descriptor::{Charge, Descriptor, Entry, Request};
+use crate::key::{DomainTag, Key};
+use crate::limit::{Bound, Domain, Found, Limit, LimitSet, Quota};
+
+/// The most bytes of a key's printable text that are kept.
+pub const LABEL_BYTES_MAX: usize = 256;
+
+/// One charge of one bucket.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'a> {
+    /// Which bucket.
+    pub key: Key,
+    /// The numbers that judge it.
+    pub quota: Quota,
+    /// What to spend, look at or give back.
+    pub charge: Charge,
+    /// Whose share of the store a new bucket counts against.
+    pub domain: DomainTag,
+    /// The configured limit; absent where the caller brought its own.
+    pub limit: Option<&'a Limit>,
+    /// What the key stands for.
+    pub label: Label<'a>,
+}
+
+/// What a key stands for; turned into text only when a bucket is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Label<'a> {
+    /// The domain.
+    pub domain: &'a str,
+    /// The entries as the caller sent them.
+    pub entries: &'a [Entry<'a>],
+}
+
+impl Label<'_> {
+    /// `domain key=value key=value`, cut at [`LABEL_BYTES_MAX`] bytes.
+    pub fn to_text(&self) -> Box<str> {
+        let mut text = String::with_capacity(64);
+        text.push_str(self.domain);
+        for entry in self.entries {
+            if text.len() >= LABEL_BYTES_MAX {
+                break;
+            }
+            // Writing to a String cannot fail.
+            let _ = write!(text, " {}={}", entry.key, entry.value);
+        }
+        text.truncate(text.floor_char_boundary(LABEL_BYTES_MAX));
+        text.into_boxed_str()
+    }
+}
+
+/// What one descriptor meets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// No rule: it passes, uncounted.
+    Unmatched,
+    /// A rule without bound.
+    Unlimited(&'a Limit),
+    /// Only limits that another limit of this request replaces.
+    Replaced,
+    /// These operations of the plan.
+    Counted(Range<usize>),
+}
+
+/// What a request will be charged against.
+#[derive(Clone, Debug, Default)]
+pub struct Plan<'a> {
+    /// The domain, if it is known.
+    pub domain: Option<&'a Domain>,
+    /// One item a descriptor, in the request's order.
+    pub items: Vec<Item<'a>>,
+    /// What to charge, in the request's order.
+    pub operations: Vec<Operation<'a>>,
+}
+
+impl<'a> Plan<'a> {
+    /// Looks up every descriptor of `request`.
+    pub fn of(set: &'a LimitSet, request: &Request<'a>) -> Self {
+        let Some(domain) = set.domain(request.domain) else {
+            let items = vec![Item::Unmatched; request.descriptors.len()];
+            return Self {
+                domain: None,
+                items,
+                operations: Vec::new(),
+            };
+        };
+        let count = request.descriptors.len();
+        let mut plan = Self {
+            domain: Some(domain),
+            items: Vec::with_capacity(count),
+            operations: Vec::with_capacity(count),
+        };
+        let mut replaced = Vec::new();
+        for descriptor in request.descriptors {
+            let item = plan.look_up(domain, request, descriptor, &mut replaced);
+            plan.items.push(item);
+        }
+        if !replaced.is_empty() {
+            plan.drop_replaced(&replaced);
+        }
+        plan
+    }
+
+    fn look_up(
+        &mut self,
+        domain: &'a Domain,
+        request: &Request<'a>,
+        descriptor: &'a Descriptor<'a>,
+        replaced: &mut Vec<&'a Arc<str>>,
+    ) -> Item<'a> {
+        let charge = request.charge_of(descriptor);
+        let label = Label {
+            domain: request.domain,
+            entries: descriptor.entries,
+        };
+        let start = self.operations.len();
+        let push = |plan: &mut Self, limit, quota: Quota, found: Option<&Found<'_>>, index| {
+            let key = bucket_key(domain, descriptor.entries, found, &quota, index);
+            let tag = domain.tag();
+            plan.operations.push(Operation {
+                key,
+                quota,
+                charge,
+                domain: tag,
+                limit,
+                label,
+            });
+        };
+        if let Some(brought) = descriptor.limit_override {
+            let quota = Quota::per_unit(brought.requests_per_unit, brought.unit);
+            push(self, None, quota, None, 0);
+            return Item::Counted(start..self.operations.len());
+        }
+        let Some(found) = domain.rules.find(descriptor.entries, |_| ()) else {
+            return Item::Unmatched;
+        };
+        let node = found.node;
+        for (index, limit) in node.limits.iter().enumerate() {
+            replaced.extend(limit.replaces.iter());
+            match limit.bound {
+                Bound::Unlimited => return Item::Unlimited(limit),
+                Bound::Limited(quota) => {
+                    push(self, Some(limit), quota, Some(&found), index as u8);
+                }
+            }
+        }
+        if start == self.operations.len() {
+            return Item::Unmatched;
+        }
+        Item::Counted(start..self.operations.len())
+    }
+
+    /// Takes out every operation whose limit's name is in `names`.
+    fn drop_replaced(&mut self, names: &[&Arc<str>]) {
+        let is_replaced = |limit: Option<&Limit>| {
+            limit
+                .and_then(|limit| limit.name.as_ref())
+                .is_some_and(|name| names.contains(&name))
+        };
+        let mut kept = Vec::with_capacity(self.operations.len());
+        for item in &mut self.items {
+            match item {
+                Item::Unlimited(limit) if is_replaced(Some(limit)) => *item = Item::Replaced,
+                Item::Counted(range) => {
+                    let start = kept.len();
+                    let all = &self.operations[range.clone()];
+                    kept.extend(all.iter().filter(|operation| !is_replaced(operation.limit)));
+                    *item = if kept.len() == start {
+                        Item::Replaced
+                    } else {
+                        Item::Counted(start..kept.len())
+                    };
+                }
+                Item::Unmatched | Item::Unlimited(_) | Item::Replaced => {}
+            }
+        }
+        self.operations = kept;
+    }
+}
+
+fn bucket_key(
+    domain: &Domain,
+    entries: &[Entry<'_>],
+    found: Option<&Found<'_>>,
+    quota: &Quota,
+    index: u8,
+) -> Key {
+    let mut key = domain.begin_key();
+    for (at, entry) in entries.iter().enumerate() {
+        key.entry(found.map_or(*entry, |found| found.identity(at, *entry)));
+    }
+    key.finish(quota.shape(index))
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

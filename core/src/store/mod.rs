@@ -1,0 +1,10 @@
+//! Buckets by key: bounded, with expiry in small steps and deterministic eviction.
+//!
+//! A [`Shard`] belongs to one thread at a time; ledgers put a lock around many of them. What it
+//! holds depends only on the operations it was given, in their order, so replicas stay equal.
+
+mod shard;
+mod slots;
+
+pub use shard::{Bounds, Refused, Shard, Stats};
+pub use slots::Slot;

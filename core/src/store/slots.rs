@@ -1,0 +1,175 @@
+//! Storage of a shard's buckets: fixed-size chunks with a free list.
+//!
+//! A slot is 48 bytes. Chunks are never moved or doubled, so growth neither copies nor wastes, and
+//! a number stays the address of its bucket for as long as it lives.
+
+use crate::bucket::Bucket;
+use crate::key::{DomainTag, Key};
+
+/// Slots in one chunk.
+const CHUNK: usize = 64;
+
+/// One bucket with what the store must know of it.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// The bucket's identity.
+    pub key: Key,
+    /// The live state.
+    pub bucket: Bucket,
+    /// What the key stands for, in words; kept beside the slot because only people read it.
+    pub text: Box<Box<str>>,
+    /// Whose share it counts against.
+    pub domain: DomainTag,
+    /// Which part of its limit is spent, in 254ths; [`FULL`] once nothing is left.
+    pub fill: u8,
+}
+
+/// The fill of a bucket that allows nothing more.
+pub(super) const FULL: u8 = u8::MAX;
+
+#[derive(Clone, Debug)]
+enum Place {
+    Taken(Slot),
+    Free { next: Option<u32> },
+}
+
+/// The slots of one shard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slots {
+    chunks: Vec<Vec<Place>>,
+    free: Option<u32>,
+    taken: usize,
+}
+
+impl Slots {
+    /// How many slots are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// How many places exist, taken or free.
+    pub(super) fn places(&self) -> u32 {
+        let full = self.chunks.len().saturating_sub(1) * CHUNK;
+        (full + self.chunks.last().map_or(0, Vec::len)) as u32
+    }
+
+    /// The slot at `at`, if that place is taken.
+    pub(super) fn at(&self, at: u32) -> Option<&Slot> {
+        match self
+            .chunks
+            .get(at as usize / CHUNK)?
+            .get(at as usize % CHUNK)?
+        {
+            Place::Taken(slot) => Some(slot),
+            Place::Free { .. } => None,
+        }
+    }
+
+    /// The slot at `at`, if that place is taken.
+    pub(super) fn at_mut(&mut self, at: u32) -> Option<&mut Slot> {
+        match self
+            .chunks
+            .get_mut(at as usize / CHUNK)?
+            .get_mut(at as usize % CHUNK)?
+        {
+            Place::Taken(slot) => Some(slot),
+            Place::Free { .. } => None,
+        }
+    }
+
+    /// Puts a slot into the place that was freed last, or a new one.
+    pub(super) fn insert(&mut self, slot: Slot) -> u32 {
+        self.taken += 1;
+        if let Some(at) = self.free
+            && let Some(place) = self.chunks[at as usize / CHUNK].get_mut(at as usize % CHUNK)
+        {
+            if let Place::Free { next } = *place {
+                self.free = next;
+            }
+            *place = Place::Taken(slot);
+            return at;
+        }
+        let at = self.places();
+        if (at as usize).is_multiple_of(CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.push(Place::Taken(slot));
+        }
+        at
+    }
+
+    /// Frees the place at `at`.
+    pub(super) fn remove(&mut self, at: u32) -> Option<Slot> {
+        let place = self
+            .chunks
+            .get_mut(at as usize / CHUNK)?
+            .get_mut(at as usize % CHUNK)?;
+        if matches!(place, Place::Free { .. }) {
+            return None;
+        }
+        let taken = std::mem::replace(place, Place::Free { next: self.free });
+        self.free = Some(at);
+        self.taken -= 1;
+        match taken {
+            Place::Taken(slot) => Some(slot),
+            Place::Free { .. } => None,
+        }
+    }
+
+    /// All taken slots, in the order of their places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.chunks
+            .iter()
+            .flatten()
+            .filter_map(|place| match place {
+                Place::Taken(slot) => Some(slot),
+                Place::Free { .. } => None,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::{Quota, Unit};
+    use crate::time::{LogTime, Now, Wall};
+
+    fn slot(low: u64) -> Slot {
+        let now = Now {
+            log: LogTime::default(),
+            epoch: Wall::default(),
+        };
+        Slot {
+            key: Key::from_halves(0, low),
+            bucket: Bucket::fresh(&Quota::per_unit(1, Unit::Second), now),
+            text: Box::default(),
+            domain: DomainTag(0),
+            fill: 0,
+        }
+    }
+
+    #[test]
+    fn a_place_costs_48_bytes() {
+        assert_eq!(size_of::<Place>(), 48);
+    }
+
+    #[test]
+    fn freed_places_are_used_again_before_new_ones() {
+        let mut slots = Slots::default();
+        let places: Vec<_> = (0..200).map(|low| slots.insert(slot(low))).collect();
+        assert_eq!(places, (0..200).collect::<Vec<_>>());
+        for at in [7, 130, 64] {
+            assert_eq!(
+                slots.remove(at).map(|slot| slot.key.low()),
+                Some(u64::from(at))
+            );
+        }
+        assert!(slots.remove(7).is_none());
+        assert_eq!(slots.taken(), 197);
+        let again: Vec<_> = (0..4).map(|low| slots.insert(slot(low))).collect();
+        assert_eq!(again, [64, 130, 7, 200]);
+        assert_eq!((slots.taken(), slots.places()), (201, 201));
+        assert_eq!(slots.iter().count(), 201);
+    }
+}
