@@ -66,10 +66,7 @@ impl<'a> Decision<'a> {
     pub fn of(plan: &Plan<'a>, outcomes: &[Outcome], modes: Modes) -> Self {
         let status = |item: &Item<'a>| match item {
             Item::Unmatched | Item::Replaced => Status::without_limit(modes.quota),
-            Item::Unlimited(_) => Status {
-                remaining: u32::MAX,
-                ..Status::without_limit(false)
-            },
+            Item::Unlimited(_) => Status { remaining: u32::MAX, ..Status::without_limit(false) },
             Item::Counted(range) => {
                 let operations = plan.operations.get(range.clone()).unwrap_or_default();
                 let outcomes = outcomes.get(range.clone()).unwrap_or_default();
@@ -78,27 +75,14 @@ impl<'a> Decision<'a> {
         };
         let statuses: Vec<_> = plan.items.iter().map(status).collect();
         let over = is_over(&statuses);
-        let overall = if over && !modes.shadow {
-            Code::OverLimit
-        } else {
-            Code::Ok
-        };
-        Self {
-            overall,
-            shadowed: over && modes.shadow,
-            statuses,
-        }
+        let overall = if over && !modes.shadow { Code::OverLimit } else { Code::Ok };
+        Self { overall, shadowed: over && modes.shadow, statuses }
     }
 }
 
 impl Status<'_> {
     fn without_limit(quota_mode: bool) -> Self {
-        Self {
-            code: Code::Ok,
-            current: None,
-            remaining: 0,
-            quota_mode,
-        }
+        Self { code: Code::Ok, current: None, remaining: 0, quota_mode }
     }
 }
 
@@ -116,10 +100,7 @@ fn tightest<'a>(operations: &[Operation<'a>], outcomes: &[Outcome], modes: Modes
             tightest = Some(status);
         }
     }
-    tightest.unwrap_or(Status {
-        code: Code::OverLimit,
-        ..Status::without_limit(false)
-    })
+    tightest.unwrap_or(Status { code: Code::OverLimit, ..Status::without_limit(false) })
 }
 
 fn status_of<'a>(operation: &Operation<'a>, outcome: Option<&Outcome>, modes: Modes) -> Status<'a> {
@@ -127,25 +108,11 @@ fn status_of<'a>(operation: &Operation<'a>, outcome: Option<&Outcome>, modes: Mo
     let shadow = operation.limit.is_some_and(|limit| limit.shadow);
     let quota_mode = modes.quota || operation.limit.is_some_and(|limit| limit.quota_mode);
     let reset_after = outcome.map_or(Duration::ZERO, |outcome| outcome.reset_after);
-    let name = operation
-        .limit
-        .and_then(|limit: &'a Limit| limit.name.as_ref());
+    let name = operation.limit.and_then(|limit: &'a Limit| limit.name.as_ref());
     Status {
-        code: if over && !shadow {
-            Code::OverLimit
-        } else {
-            Code::Ok
-        },
-        current: Some(Current {
-            quota: operation.quota,
-            name,
-            reset_after,
-        }),
-        remaining: if over {
-            0
-        } else {
-            outcome.map_or(0, |outcome| outcome.remaining)
-        },
+        code: if over && !shadow { Code::OverLimit } else { Code::Ok },
+        current: Some(Current { quota: operation.quota, name, reset_after }),
+        remaining: if over { 0 } else { outcome.map_or(0, |outcome| outcome.remaining) },
         quota_mode,
     }
 }

@@ -29,13 +29,7 @@ fn limit(shadow: bool, quota_mode: bool) -> Limit {
 }
 
 fn outcome(over: bool, remaining: u32) -> Outcome {
-    Outcome {
-        over,
-        before: 0,
-        after: 1,
-        remaining,
-        reset_after: Duration::from_secs(37),
-    }
+    Outcome { over, before: 0, after: 1, remaining, reset_after: Duration::from_secs(37) }
 }
 
 struct Answer {
@@ -62,18 +56,14 @@ fn decide(all: &[Was], modes: Modes) -> Answer {
             Was::QuotaOver => (&quota, outcome(true, 0)),
             Was::ShadowOver => (&shadow, outcome(true, 0)),
         };
-        plan.items
-            .push(Item::Counted(outcomes.len()..outcomes.len() + 1));
+        plan.items.push(Item::Counted(outcomes.len()..outcomes.len() + 1));
         plan.operations.push(Operation {
             key: Key::from_halves(0, 0),
             quota: Quota::per_unit(10, Unit::Minute),
             charge: Charge::Hits(1),
             domain: DomainTag(0),
             limit: Some(limit),
-            label: Label {
-                domain: "d",
-                entries: &[],
-            },
+            label: Label { domain: "d", entries: &[] },
         });
         outcomes.push(outcome);
     }
@@ -82,31 +72,14 @@ fn decide(all: &[Was], modes: Modes) -> Answer {
         overall: decision.overall,
         shadowed: decision.shadowed,
         codes: decision.statuses.iter().map(|status| status.code).collect(),
-        remaining: decision
-            .statuses
-            .iter()
-            .map(|status| status.remaining)
-            .collect(),
-        counted: decision
-            .statuses
-            .iter()
-            .map(|status| status.current.is_some())
-            .collect(),
+        remaining: decision.statuses.iter().map(|status| status.remaining).collect(),
+        counted: decision.statuses.iter().map(|status| status.current.is_some()).collect(),
     }
 }
 
-const PLAIN: Modes = Modes {
-    shadow: false,
-    quota: false,
-};
-const SHADOW: Modes = Modes {
-    shadow: true,
-    quota: false,
-};
-const QUOTA: Modes = Modes {
-    shadow: false,
-    quota: true,
-};
+const PLAIN: Modes = Modes { shadow: false, quota: false };
+const SHADOW: Modes = Modes { shadow: true, quota: false };
+const QUOTA: Modes = Modes { shadow: false, quota: true };
 
 #[test]
 fn one_descriptor_over_rejects_the_request() {
@@ -125,34 +98,16 @@ fn a_request_without_limits_passes() {
 
 #[test]
 fn quota_descriptors_reject_only_together() {
-    assert_eq!(
-        decide(&[Was::QuotaOver, Was::QuotaOk], PLAIN).overall,
-        Code::Ok
-    );
-    assert_eq!(
-        decide(&[Was::QuotaOver, Was::QuotaOver], PLAIN).overall,
-        Code::OverLimit
-    );
-    assert_eq!(
-        decide(&[Was::QuotaOver, Was::Ok(1)], PLAIN).overall,
-        Code::OverLimit
-    );
-    assert_eq!(
-        decide(&[Was::QuotaOk, Was::Over], PLAIN).overall,
-        Code::OverLimit
-    );
+    assert_eq!(decide(&[Was::QuotaOver, Was::QuotaOk], PLAIN).overall, Code::Ok);
+    assert_eq!(decide(&[Was::QuotaOver, Was::QuotaOver], PLAIN).overall, Code::OverLimit);
+    assert_eq!(decide(&[Was::QuotaOver, Was::Ok(1)], PLAIN).overall, Code::OverLimit);
+    assert_eq!(decide(&[Was::QuotaOk, Was::Over], PLAIN).overall, Code::OverLimit);
 }
 
 #[test]
 fn in_quota_mode_a_descriptor_without_a_limit_counts_as_passing() {
-    assert_eq!(
-        decide(&[Was::QuotaOver, Was::Unmatched], PLAIN).overall,
-        Code::OverLimit
-    );
-    assert_eq!(
-        decide(&[Was::QuotaOver, Was::Unmatched], QUOTA).overall,
-        Code::Ok
-    );
+    assert_eq!(decide(&[Was::QuotaOver, Was::Unmatched], PLAIN).overall, Code::OverLimit);
+    assert_eq!(decide(&[Was::QuotaOver, Was::Unmatched], QUOTA).overall, Code::Ok);
     assert_eq!(decide(&[Was::Over, Was::Ok(1)], QUOTA).overall, Code::Ok);
 }
 
@@ -174,25 +129,16 @@ fn global_shadow_passes_the_request_and_still_shows_the_status() {
 #[test]
 fn an_operation_without_an_outcome_reads_as_over() {
     let limit = limit(false, false);
-    let mut plan = Plan {
-        items: vec![Item::Counted(0..1)],
-        ..Plan::default()
-    };
+    let mut plan = Plan { items: vec![Item::Counted(0..1)], ..Plan::default() };
     plan.operations.push(Operation {
         key: Key::from_halves(0, 0),
         quota: Quota::per_unit(10, Unit::Minute),
         charge: Charge::Hits(1),
         domain: DomainTag(0),
         limit: Some(&limit),
-        label: Label {
-            domain: "d",
-            entries: &[],
-        },
+        label: Label { domain: "d", entries: &[] },
     });
     assert_eq!(Decision::of(&plan, &[], PLAIN).overall, Code::OverLimit);
-    let dangling = Plan {
-        items: vec![Item::Counted(3..9)],
-        ..Plan::default()
-    };
+    let dangling = Plan { items: vec![Item::Counted(3..9)], ..Plan::default() };
     assert_eq!(Decision::of(&dangling, &[], PLAIN).overall, Code::OverLimit);
 }

@@ -76,17 +76,8 @@ mod tests {
     use super::*;
 
     fn charge(own: Option<Charge>, hits_addend: u32) -> Charge {
-        let descriptor = Descriptor {
-            entries: &[],
-            limit_override: None,
-            charge: own,
-        };
-        Request {
-            domain: "d",
-            descriptors: &[],
-            hits_addend,
-        }
-        .charge_of(&descriptor)
+        let descriptor = Descriptor { entries: &[], limit_override: None, charge: own };
+        Request { domain: "d", descriptors: &[], hits_addend }.charge_of(&descriptor)
     }
 
     #[test]
@@ -103,10 +94,7 @@ mod tests {
 
     #[test]
     fn an_absurd_number_is_cut_to_the_cap() {
-        assert_eq!(
-            charge(Some(Charge::Hits(u64::MAX)), 0),
-            Charge::Hits(HITS_ADDEND_MAX)
-        );
+        assert_eq!(charge(Some(Charge::Hits(u64::MAX)), 0), Charge::Hits(HITS_ADDEND_MAX));
         assert_eq!(charge(None, u32::MAX), Charge::Hits(HITS_ADDEND_MAX));
     }
 }

@@ -56,11 +56,7 @@ impl KeySecret {
 
     /// A short tag of a domain, for accounting only: two domains may share one.
     pub fn domain_tag(&self, domain: &str) -> DomainTag {
-        let key = self.begin(domain).finish(Shape {
-            algorithm: 0,
-            window_nanos: 0,
-            index: 0,
-        });
+        let key = self.begin(domain).finish(Shape { algorithm: 0, window_nanos: 0, index: 0 });
         DomainTag((key.high >> 32) as u32)
     }
 }
@@ -100,13 +96,9 @@ impl KeyHasher {
     /// Ends the key with the limit's shape.
     pub fn finish(mut self, shape: Shape) -> Key {
         self.0.write_u64(shape.window_nanos);
-        self.0
-            .write_u16(u16::from_le_bytes([shape.algorithm, shape.index]));
+        self.0.write_u16(u16::from_le_bytes([shape.algorithm, shape.index]));
         let hash = self.0.finish128();
-        Key {
-            high: hash.h1,
-            low: hash.h2,
-        }
+        Key { high: hash.h1, low: hash.h2 }
     }
 
     fn text(&mut self, text: &str) {
@@ -120,11 +112,7 @@ mod tests {
     use super::*;
 
     const SECRET: KeySecret = KeySecret::new(*b"0123456789abcdef");
-    const SHAPE: Shape = Shape {
-        algorithm: 1,
-        window_nanos: 60,
-        index: 0,
-    };
+    const SHAPE: Shape = Shape { algorithm: 1, window_nanos: 60, index: 0 };
 
     fn key(domain: &str, entries: &[(&str, &str)], shape: Shape) -> Key {
         let mut hasher = SECRET.begin(domain);
@@ -153,34 +141,11 @@ mod tests {
     #[test]
     fn the_shape_and_the_secret_are_part_of_the_key() {
         let base = key("d", &[("a", "b")], SHAPE);
-        assert_ne!(
-            base,
-            key(
-                "d",
-                &[("a", "b")],
-                Shape {
-                    window_nanos: 61,
-                    ..SHAPE
-                }
-            )
-        );
-        assert_ne!(
-            base,
-            key(
-                "d",
-                &[("a", "b")],
-                Shape {
-                    algorithm: 2,
-                    ..SHAPE
-                }
-            )
-        );
+        assert_ne!(base, key("d", &[("a", "b")], Shape { window_nanos: 61, ..SHAPE }));
+        assert_ne!(base, key("d", &[("a", "b")], Shape { algorithm: 2, ..SHAPE }));
         assert_ne!(base, key("d", &[("a", "b")], Shape { index: 1, ..SHAPE }));
         let mut other = KeySecret::new([0; 16]).begin("d");
-        other.entry(Entry {
-            key: "a",
-            value: "b",
-        });
+        other.entry(Entry { key: "a", value: "b" });
         assert_ne!(base, other.finish(SHAPE));
     }
 

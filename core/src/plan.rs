@@ -85,11 +85,7 @@ impl<'a> Plan<'a> {
     pub fn of(set: &'a LimitSet, request: &Request<'a>) -> Self {
         let Some(domain) = set.domain(request.domain) else {
             let items = vec![Item::Unmatched; request.descriptors.len()];
-            return Self {
-                domain: None,
-                items,
-                operations: Vec::new(),
-            };
+            return Self { domain: None, items, operations: Vec::new() };
         };
         let count = request.descriptors.len();
         let mut plan = Self {
@@ -116,22 +112,12 @@ impl<'a> Plan<'a> {
         replaced: &mut Vec<&'a Arc<str>>,
     ) -> Item<'a> {
         let charge = request.charge_of(descriptor);
-        let label = Label {
-            domain: request.domain,
-            entries: descriptor.entries,
-        };
+        let label = Label { domain: request.domain, entries: descriptor.entries };
         let start = self.operations.len();
         let push = |plan: &mut Self, limit, quota: Quota, found: Option<&Found<'_>>, index| {
             let key = bucket_key(domain, descriptor.entries, found, &quota, index);
             let tag = domain.tag();
-            plan.operations.push(Operation {
-                key,
-                quota,
-                charge,
-                domain: tag,
-                limit,
-                label,
-            });
+            plan.operations.push(Operation { key, quota, charge, domain: tag, limit, label });
         };
         if let Some(brought) = descriptor.limit_override {
             let quota = Quota::per_unit(brought.requests_per_unit, brought.unit);
@@ -160,9 +146,7 @@ impl<'a> Plan<'a> {
     /// Takes out every operation whose limit's name is in `names`.
     fn drop_replaced(&mut self, names: &[&Arc<str>]) {
         let is_replaced = |limit: Option<&Limit>| {
-            limit
-                .and_then(|limit| limit.name.as_ref())
-                .is_some_and(|name| names.contains(&name))
+            limit.and_then(|limit| limit.name.as_ref()).is_some_and(|name| names.contains(&name))
         };
         let mut kept = Vec::with_capacity(self.operations.len());
         for item in &mut self.items {

@@ -17,12 +17,7 @@ fn limit(name: &str, replaces: &[&str]) -> Limit {
 }
 
 fn node(key: &str, value: &str, limits: Vec<Limit>) -> Node {
-    Node {
-        key: key.into(),
-        value: value.into(),
-        limits: limits.into(),
-        ..Node::default()
-    }
+    Node { key: key.into(), value: value.into(), limits: limits.into(), ..Node::default() }
 }
 
 fn set(nodes: Vec<Node>) -> LimitSet {
@@ -34,48 +29,22 @@ fn set(nodes: Vec<Node>) -> LimitSet {
 }
 
 fn plan<'a>(set: &'a LimitSet, domain: &'a str, descriptors: &'a [Descriptor<'a>]) -> Plan<'a> {
-    Plan::of(
-        set,
-        &Request {
-            domain,
-            descriptors,
-            hits_addend: 0,
-        },
-    )
+    Plan::of(set, &Request { domain, descriptors, hits_addend: 0 })
 }
 
 const fn descriptor<'a>(entries: &'a [Entry<'a>]) -> Descriptor<'a> {
-    Descriptor {
-        entries,
-        limit_override: None,
-        charge: None,
-    }
+    Descriptor { entries, limit_override: None, charge: None }
 }
 
-const A: &[Entry<'_>] = &[Entry {
-    key: "a",
-    value: "1",
-}];
-const A2: &[Entry<'_>] = &[Entry {
-    key: "a",
-    value: "2",
-}];
-const B: &[Entry<'_>] = &[Entry {
-    key: "b",
-    value: "1",
-}];
+const A: &[Entry<'_>] = &[Entry { key: "a", value: "1" }];
+const A2: &[Entry<'_>] = &[Entry { key: "a", value: "2" }];
+const B: &[Entry<'_>] = &[Entry { key: "b", value: "1" }];
 
 #[test]
 fn an_unknown_domain_counts_nothing_even_with_an_override() {
     let set = set(vec![node("a", "", vec![limit("", &[])])]);
-    let brought = Some(Override {
-        requests_per_unit: 5,
-        unit: Unit::Minute,
-    });
-    let descriptors = [Descriptor {
-        limit_override: brought,
-        ..descriptor(A)
-    }];
+    let brought = Some(Override { requests_per_unit: 5, unit: Unit::Minute });
+    let descriptors = [Descriptor { limit_override: brought, ..descriptor(A) }];
     let plan = plan(&set, "other", &descriptors);
     assert!(plan.domain.is_none());
     assert_eq!(plan.items, [Item::Unmatched]);
@@ -84,19 +53,10 @@ fn an_unknown_domain_counts_nothing_even_with_an_override() {
 #[test]
 fn an_override_replaces_the_rules_of_a_known_domain() {
     let set = set(vec![node("a", "", vec![limit("x", &[])])]);
-    let brought = Some(Override {
-        requests_per_unit: 5,
-        unit: Unit::Hour,
-    });
+    let brought = Some(Override { requests_per_unit: 5, unit: Unit::Hour });
     let descriptors = [
-        Descriptor {
-            limit_override: brought,
-            ..descriptor(A)
-        },
-        Descriptor {
-            limit_override: brought,
-            ..descriptor(B)
-        },
+        Descriptor { limit_override: brought, ..descriptor(A) },
+        Descriptor { limit_override: brought, ..descriptor(B) },
     ];
     let plan = plan(&set, "d", &descriptors);
     assert_eq!(plan.items, [Item::Counted(0..1), Item::Counted(1..2)]);
@@ -109,18 +69,9 @@ fn an_override_replaces_the_rules_of_a_known_domain() {
 #[test]
 fn an_override_of_the_same_window_shares_the_rules_bucket() {
     let set = set(vec![node("a", "", vec![limit("", &[])])]);
-    let brought = Some(Override {
-        requests_per_unit: 5,
-        unit: Unit::Minute,
-    });
-    let descriptors = [
-        descriptor(A),
-        Descriptor {
-            limit_override: brought,
-            ..descriptor(A)
-        },
-        descriptor(A2),
-    ];
+    let brought = Some(Override { requests_per_unit: 5, unit: Unit::Minute });
+    let descriptors =
+        [descriptor(A), Descriptor { limit_override: brought, ..descriptor(A) }, descriptor(A2)];
     let plan = plan(&set, "d", &descriptors);
     assert_eq!(plan.operations[0].key, plan.operations[1].key);
     assert_ne!(plan.operations[0].key, plan.operations[2].key);
@@ -137,10 +88,8 @@ fn several_limits_on_one_rule_are_counted_apart() {
 
 #[test]
 fn a_replaced_limit_is_not_counted() {
-    let set = set(vec![
-        node("a", "", vec![limit("a", &[])]),
-        node("b", "", vec![limit("b", &["a"])]),
-    ]);
+    let set =
+        set(vec![node("a", "", vec![limit("a", &[])]), node("b", "", vec![limit("b", &["a"])])]);
     let descriptors = [descriptor(A), descriptor(B)];
     let plan = plan(&set, "d", &descriptors);
     assert_eq!(plan.items, [Item::Replaced, Item::Counted(0..1)]);
@@ -150,61 +99,24 @@ fn a_replaced_limit_is_not_counted() {
 
 #[test]
 fn mutual_replacement_drops_both_and_an_unlimited_rule_replaces_too() {
-    let both = set(vec![
-        node("a", "", vec![limit("a", &["b"])]),
-        node("b", "", vec![limit("b", &["a"])]),
-    ]);
+    let both =
+        set(vec![node("a", "", vec![limit("a", &["b"])]), node("b", "", vec![limit("b", &["a"])])]);
     let descriptors = [descriptor(A), descriptor(B)];
-    assert_eq!(
-        plan(&both, "d", &descriptors).items,
-        [Item::Replaced, Item::Replaced]
-    );
+    assert_eq!(plan(&both, "d", &descriptors).items, [Item::Replaced, Item::Replaced]);
 
-    let free = Limit {
-        bound: Bound::Unlimited,
-        ..limit("", &["a"])
-    };
-    let unlimited = set(vec![
-        node("a", "", vec![limit("a", &[])]),
-        node("b", "", vec![free]),
-    ]);
+    let free = Limit { bound: Bound::Unlimited, ..limit("", &["a"]) };
+    let unlimited = set(vec![node("a", "", vec![limit("a", &[])]), node("b", "", vec![free])]);
     let plan = plan(&unlimited, "d", &descriptors);
-    assert!(matches!(
-        plan.items[..],
-        [Item::Replaced, Item::Unlimited(_)]
-    ));
+    assert!(matches!(plan.items[..], [Item::Replaced, Item::Unlimited(_)]));
     assert!(plan.operations.is_empty());
 }
 
 #[test]
 fn a_label_reads_well_and_is_cut_between_characters() {
-    let entries = [
-        Entry {
-            key: "user",
-            value: "ü",
-        },
-        Entry {
-            key: "k",
-            value: "",
-        },
-    ];
-    assert_eq!(
-        &*Label {
-            domain: "d",
-            entries: &entries
-        }
-        .to_text(),
-        "d user=ü k="
-    );
+    let entries = [Entry { key: "user", value: "ü" }, Entry { key: "k", value: "" }];
+    assert_eq!(&*Label { domain: "d", entries: &entries }.to_text(), "d user=ü k=");
     let long = "ü".repeat(1_000);
-    let entries = [Entry {
-        key: "key",
-        value: &long,
-    }];
-    let text = Label {
-        domain: "d",
-        entries: &entries,
-    }
-    .to_text();
+    let entries = [Entry { key: "key", value: &long }];
+    let text = Label { domain: "d", entries: &entries }.to_text();
     assert!(text.len() <= LABEL_BYTES_MAX && text.len() > LABEL_BYTES_MAX - 4);
 }

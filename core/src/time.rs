@@ -109,10 +109,7 @@ impl LogClock {
     pub fn now(&self, monotonic: Monotonic) -> Now {
         let log = self.origin_log.plus(monotonic.since(self.origin));
         let offset = self.offset_nanos.load(Ordering::Relaxed);
-        Now {
-            log,
-            epoch: Wall(log.0.saturating_add_signed(offset)),
-        }
+        Now { log, epoch: Wall(log.0.saturating_add_signed(offset)) }
     }
 
     /// Moves the offset toward the wall clock. Called by one owner, about once a second.
@@ -138,10 +135,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock whose monotonic reading is zero and whose wall reading is `wall`.
     pub fn starting_at(wall: Wall) -> Self {
-        Self {
-            monotonic: AtomicU64::new(0),
-            wall: AtomicU64::new(wall.0),
-        }
+        Self { monotonic: AtomicU64::new(0), wall: AtomicU64::new(wall.0) }
     }
 
     /// Moves both readings forward.

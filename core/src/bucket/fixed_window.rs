@@ -25,10 +25,7 @@ impl FixedWindow {
     pub fn fresh(window: Window, now: Now) -> Self {
         let number = now.epoch.as_nanos() / window.nanos();
         let ends = number.saturating_add(1).saturating_mul(window.nanos());
-        Self {
-            ends: Wall::from_nanos(ends),
-            hits: 0,
-        }
+        Self { ends: Wall::from_nanos(ends), hits: 0 }
     }
 
     /// Applies `charge`. A `now` before this window's start is taken for its start: what was spent
@@ -74,10 +71,7 @@ mod tests {
     use crate::time::{LogTime, NANOS_PER_SECOND};
 
     fn at(nanos: u64) -> Now {
-        Now {
-            log: LogTime::from_nanos(nanos),
-            epoch: Wall::from_nanos(nanos),
-        }
+        Now { log: LogTime::from_nanos(nanos), epoch: Wall::from_nanos(nanos) }
     }
 
     fn at_second(second: u64) -> Now {
@@ -112,14 +106,7 @@ mod tests {
     fn a_peek_spends_nothing_and_is_over_only_beyond_the_limit() {
         let quota = Quota::per_unit(10, Unit::Minute);
         let mut window = FixedWindow::fresh(quota.window, at_second(0));
-        let steps = [
-            (9, Some(1)),
-            (0, Some(1)),
-            (1, Some(0)),
-            (0, Some(0)),
-            (1, None),
-            (0, None),
-        ];
+        let steps = [(9, Some(1)), (0, Some(1)), (1, Some(0)), (0, Some(0)), (1, None), (0, None)];
         for (hits, expected) in steps {
             assert_eq!(remaining(&mut window, &quota, hits, at_second(1)), expected);
         }
@@ -157,10 +144,7 @@ mod tests {
         let mut window = FixedWindow::fresh(quota.window, at_second(0));
         window.charge(&quota, Charge::Hits(9), at_second(0));
         let outcome = window.charge(&quota, Charge::Refund(6), at_second(0));
-        assert_eq!(
-            (outcome.over, outcome.after, outcome.remaining),
-            (false, 3, 2)
-        );
+        assert_eq!((outcome.over, outcome.after, outcome.remaining), (false, 3, 2));
         let outcome = window.charge(&quota, Charge::Refund(100), at_second(0));
         assert_eq!((outcome.after, outcome.remaining), (0, 5));
     }
@@ -185,10 +169,7 @@ mod tests {
         for _ in 0..4 {
             assert!(remaining(&mut window, &quota, 1_000_000_000, at_second(0)).is_some());
         }
-        assert_eq!(
-            remaining(&mut window, &quota, 294_967_295, at_second(0)),
-            Some(0)
-        );
+        assert_eq!(remaining(&mut window, &quota, 294_967_295, at_second(0)), Some(0));
         assert_eq!(remaining(&mut window, &quota, 1, at_second(0)), None);
         assert_eq!(remaining(&mut window, &quota, 1, at_second(0)), None);
     }

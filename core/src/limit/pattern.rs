@@ -14,16 +14,8 @@ impl Pattern {
         let (prefix, rest) = text.split_once('*')?;
         let mut literals: Vec<&str> = rest.split('*').collect();
         let suffix = literals.pop().unwrap_or_default();
-        let middles = literals
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .map(Box::from)
-            .collect();
-        Some(Self {
-            prefix: prefix.into(),
-            middles,
-            suffix: suffix.into(),
-        })
+        let middles = literals.into_iter().filter(|part| !part.is_empty()).map(Box::from).collect();
+        Some(Self { prefix: prefix.into(), middles, suffix: suffix.into() })
     }
 
     /// Whether the whole of `text` fits: the first literal is a prefix, the last a suffix, the

@@ -23,10 +23,7 @@ pub struct Window {
 impl Window {
     /// One whole unit.
     pub fn of_unit(unit: Unit) -> Self {
-        Self {
-            unit,
-            nanos: u64::from(unit.seconds()) * NANOS_PER_SECOND,
-        }
+        Self { unit, nanos: u64::from(unit.seconds()) * NANOS_PER_SECOND }
     }
 
     /// A window of any length of at least one millisecond; `None` for a shorter one.
@@ -39,11 +36,7 @@ impl Window {
             return None;
         }
         let fits = |unit: &Unit| u64::from(unit.seconds()) * NANOS_PER_SECOND <= nanos;
-        let unit = Unit::ALL
-            .into_iter()
-            .rev()
-            .find(fits)
-            .unwrap_or(Unit::Second);
+        let unit = Unit::ALL.into_iter().rev().find(fits).unwrap_or(Unit::Second);
         Some(Self { unit, nanos })
     }
 
@@ -72,11 +65,7 @@ pub struct Quota {
 impl Quota {
     /// `limit` hits in each `unit`, counted in fixed windows: the protocol's own kind of limit.
     pub fn per_unit(limit: u32, unit: Unit) -> Self {
-        Self {
-            limit,
-            window: Window::of_unit(unit),
-            algorithm: Algorithm::FixedWindow,
-        }
+        Self { limit, window: Window::of_unit(unit), algorithm: Algorithm::FixedWindow }
     }
 
     /// The part of this quota that belongs to its buckets' identity; the number does not.
@@ -84,11 +73,7 @@ impl Quota {
         let algorithm = match self.algorithm {
             Algorithm::FixedWindow => 1,
         };
-        Shape {
-            algorithm,
-            window_nanos: self.window.nanos(),
-            index,
-        }
+        Shape { algorithm, window_nanos: self.window.nanos(), index }
     }
 }
 
@@ -98,19 +83,12 @@ mod tests {
 
     #[test]
     fn a_window_is_shown_with_the_longest_unit_that_fits_in_it() {
-        let shown = |seconds| {
-            Window::of_length(Duration::from_secs(seconds))
-                .unwrap()
-                .unit()
-        };
+        let shown = |seconds| Window::of_length(Duration::from_secs(seconds)).unwrap().unit();
         assert_eq!(shown(15), Unit::Second);
         assert_eq!(shown(60), Unit::Minute);
         assert_eq!(shown(300), Unit::Minute);
         assert_eq!(shown(86_400 * 31), Unit::Month);
-        assert_eq!(
-            Window::of_length(Duration::from_millis(1)).unwrap().unit(),
-            Unit::Second
-        );
+        assert_eq!(Window::of_length(Duration::from_millis(1)).unwrap().unit(), Unit::Second);
     }
 
     #[test]

@@ -44,19 +44,9 @@ impl LimitSet {
     pub fn new(domains: impl IntoIterator<Item = (Arc<str>, Rules)>, secret: &KeySecret) -> Self {
         let with_key = |(name, rules): (Arc<str>, Rules)| {
             let (tag, key) = (secret.domain_tag(&name), secret.begin(&name));
-            (
-                Arc::clone(&name),
-                Domain {
-                    name,
-                    tag,
-                    key,
-                    rules,
-                },
-            )
+            (Arc::clone(&name), Domain { name, tag, key, rules })
         };
-        Self {
-            domains: domains.into_iter().map(with_key).collect(),
-        }
+        Self { domains: domains.into_iter().map(with_key).collect() }
     }
 
     /// The domain of this name.

@@ -78,10 +78,7 @@ impl<'a> Found<'a> {
         'a: 'e,
     {
         match self.shared.iter().find(|(at, _)| *at == index) {
-            Some((_, pattern)) => Entry {
-                key: entry.key,
-                value: pattern,
-            },
+            Some((_, pattern)) => Entry { key: entry.key, value: pattern },
             None => entry,
         }
     }
@@ -103,8 +100,7 @@ impl Rules {
         }
         self.nodes.push(node);
         let nodes = &self.nodes;
-        self.by_text
-            .insert_unique(hash(&[&text]), index, |&at| hash(&[&nodes[at].text()]));
+        self.by_text.insert_unique(hash(&[&text]), index, |&at| hash(&[&nodes[at].text()]));
         Ok(())
     }
 
@@ -160,9 +156,7 @@ impl Rules {
     /// The node whose text is the concatenation of `parts`, without building it.
     fn exact(&self, parts: &[&str]) -> Option<&Node> {
         let same = |at: &usize| is_concatenation(&self.nodes[*at], parts);
-        self.by_text
-            .find(hash(parts), same)
-            .map(|&at| &self.nodes[at])
+        self.by_text.find(hash(parts), same).map(|&at| &self.nodes[at])
     }
 }
 
@@ -180,10 +174,7 @@ fn is_concatenation(node: &Node, parts: &[&str]) -> bool {
     let mut wanted = parts.iter().flat_map(|part| part.bytes());
     let separator = if node.value.is_empty() { "" } else { "_" };
     let stored = [&*node.key, separator, &*node.value];
-    stored
-        .iter()
-        .flat_map(|part| part.bytes())
-        .all(|byte| wanted.next() == Some(byte))
+    stored.iter().flat_map(|part| part.bytes()).all(|byte| wanted.next() == Some(byte))
         && wanted.next().is_none()
 }
 

@@ -22,13 +22,7 @@ fn node(key: &str, value: &str, number: Option<u32>, children: Vec<Node>) -> Nod
         rules.add(child).unwrap();
     }
     let limits = number.map(limit).into_iter().collect();
-    Node {
-        key: key.into(),
-        value: value.into(),
-        limits,
-        rules,
-        ..Node::default()
-    }
+    Node { key: key.into(), value: value.into(), limits, rules, ..Node::default() }
 }
 
 fn rules(nodes: Vec<Node>) -> Rules {
@@ -36,10 +30,7 @@ fn rules(nodes: Vec<Node>) -> Rules {
 }
 
 fn number(rules: &Rules, entries: &[(&str, &str)]) -> Option<u32> {
-    let entries: Vec<_> = entries
-        .iter()
-        .map(|&(key, value)| Entry { key, value })
-        .collect();
+    let entries: Vec<_> = entries.iter().map(|&(key, value)| Entry { key, value }).collect();
     match rules.find(&entries, |_| ())?.node.limits.first()?.bound {
         Bound::Limited(quota) => Some(quota.limit),
         Bound::Unlimited => None,
@@ -86,12 +77,7 @@ fn a_failed_subtree_is_not_left_for_a_sibling() {
 
 #[test]
 fn a_rule_counts_only_at_its_own_depth() {
-    let rules = rules(vec![node(
-        "a",
-        "",
-        Some(1),
-        vec![node("b", "", Some(2), vec![])],
-    )]);
+    let rules = rules(vec![node("a", "", Some(1), vec![node("b", "", Some(2), vec![])])]);
     assert_eq!(number(&rules, &[("a", "x")]), Some(1));
     assert_eq!(number(&rules, &[("a", "x"), ("b", "y")]), Some(2));
     assert_eq!(number(&rules, &[("a", "x"), ("b", "y"), ("c", "z")]), None);
@@ -109,12 +95,7 @@ fn a_joined_key_meets_the_same_node_as_its_parts() {
 fn two_nodes_of_one_text_are_refused_and_change_nothing() {
     let mut rules = rules(vec![node("a", "b", Some(1), vec![])]);
     let error = rules.add(node("a_b", "", Some(2), vec![])).unwrap_err();
-    assert_eq!(
-        error,
-        DuplicateKey {
-            text: "a_b".to_owned()
-        }
-    );
+    assert_eq!(error, DuplicateKey { text: "a_b".to_owned() });
     assert_eq!(rules.nodes().len(), 1);
 }
 
@@ -123,25 +104,14 @@ fn a_shared_wildcard_stands_in_for_the_value() {
     let mut shared = node("k", "files/*", Some(1), vec![]);
     shared.share_threshold = true;
     let rules = rules(vec![shared]);
-    let entry = Entry {
-        key: "k",
-        value: "files/a",
-    };
+    let entry = Entry { key: "k", value: "files/a" };
     let found = rules.find(&[entry], |_| ()).unwrap();
-    assert_eq!(
-        found.identity(0, entry),
-        Entry {
-            key: "k",
-            value: "files/*"
-        }
-    );
+    assert_eq!(found.identity(0, entry), Entry { key: "k", value: "files/*" });
 }
 
 #[test]
 fn a_level_of_many_nodes_finds_each_of_them() {
-    let many = (0..1_000)
-        .map(|i| node("k", &i.to_string(), Some(i), vec![]))
-        .collect();
+    let many = (0..1_000).map(|i| node("k", &i.to_string(), Some(i), vec![])).collect();
     let rules = rules(many);
     for i in 0..1_000 {
         assert_eq!(number(&rules, &[("k", &i.to_string())]), Some(i));

@@ -26,15 +26,8 @@ pub enum Unit {
 
 impl Unit {
     /// Every unit, shortest first.
-    pub const ALL: [Self; 7] = [
-        Self::Second,
-        Self::Minute,
-        Self::Hour,
-        Self::Day,
-        Self::Week,
-        Self::Month,
-        Self::Year,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Second, Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month, Self::Year];
 
     /// The unit's length in seconds.
     pub const fn seconds(self) -> u32 {
@@ -51,9 +44,7 @@ impl Unit {
 
     /// The unit with this name in any case: `second`, `MINUTE`, …
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|unit| unit.name().eq_ignore_ascii_case(text))
+        Self::ALL.into_iter().find(|unit| unit.name().eq_ignore_ascii_case(text))
     }
 
     /// The protocol's name: `SECOND`, `MINUTE`, …

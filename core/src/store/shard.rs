@@ -121,11 +121,7 @@ impl Shard {
     pub fn sweep(&mut self, steps: u32, now: Now) {
         for _ in 0..steps.min(self.slots.places()) {
             let at = self.advance_hand();
-            if self
-                .slots
-                .at(at)
-                .is_some_and(|slot| slot.bucket.is_expired(now))
-            {
+            if self.slots.at(at).is_some_and(|slot| slot.bucket.is_expired(now)) {
                 self.remove(at);
                 self.stats.expired += 1;
             }
@@ -222,11 +218,7 @@ impl Shard {
             let may_leave = if slot.domain == domain {
                 slot.fill < FULL
             } else {
-                under_share
-                    && self
-                        .keys_by_domain
-                        .get(&slot.domain)
-                        .is_some_and(|&k| k > share)
+                under_share && self.keys_by_domain.get(&slot.domain).is_some_and(|&k| k > share)
             };
             if may_leave && best.is_none_or(|(fill, _)| slot.fill < fill) {
                 best = Some((slot.fill, at));
@@ -251,11 +243,7 @@ impl Shard {
 
     fn advance_hand(&mut self) -> u32 {
         let at = self.hand;
-        self.hand = if at + 1 < self.slots.places() {
-            at + 1
-        } else {
-            0
-        };
+        self.hand = if at + 1 < self.slots.places() { at + 1 } else { 0 };
         at
     }
 }

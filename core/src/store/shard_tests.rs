@@ -13,17 +13,11 @@ use crate::plan::Label;
 use crate::time::{LogTime, NANOS_PER_SECOND, Wall};
 
 const SECRET: KeySecret = KeySecret::new([1; 16]);
-const ROOMY: Bounds = Bounds {
-    keys_max: usize::MAX,
-    bytes_max: usize::MAX,
-};
+const ROOMY: Bounds = Bounds { keys_max: usize::MAX, bytes_max: usize::MAX };
 
 fn at_second(second: u64) -> Now {
     let nanos = second * NANOS_PER_SECOND;
-    Now {
-        log: LogTime::from_nanos(nanos),
-        epoch: Wall::from_nanos(nanos),
-    }
+    Now { log: LogTime::from_nanos(nanos), epoch: Wall::from_nanos(nanos) }
 }
 
 struct Store {
@@ -33,10 +27,7 @@ struct Store {
 
 impl Store {
     fn new(bounds: Bounds, limit: u32, unit: Unit) -> Self {
-        Self {
-            shard: Shard::new(bounds),
-            quota: Quota::per_unit(limit, unit),
-        }
+        Self { shard: Shard::new(bounds), quota: Quota::per_unit(limit, unit) }
     }
 
     fn charge(
@@ -46,10 +37,7 @@ impl Store {
         charge: Charge,
         now: Now,
     ) -> Result<Outcome, Refused> {
-        let entries = [Entry {
-            key: "k",
-            value: name,
-        }];
+        let entries = [Entry { key: "k", value: name }];
         let mut key = SECRET.begin(&domain.to_string());
         key.entry(entries[0]);
         let operation = Operation {
@@ -58,10 +46,7 @@ impl Store {
             charge,
             domain: DomainTag(domain),
             limit: None,
-            label: Label {
-                domain: "d",
-                entries: &entries,
-            },
+            label: Label { domain: "d", entries: &entries },
         };
         self.shard.charge(&operation, now)
     }
@@ -73,14 +58,7 @@ impl Store {
 
 #[test]
 fn a_flood_of_keys_stays_within_the_bound_and_is_counted() {
-    let mut store = Store::new(
-        Bounds {
-            keys_max: 100,
-            ..ROOMY
-        },
-        10,
-        Unit::Hour,
-    );
+    let mut store = Store::new(Bounds { keys_max: 100, ..ROOMY }, 10, Unit::Hour);
     for i in 0..10_000 {
         store.hit(1, &i.to_string(), at_second(0)).unwrap();
         assert!(store.shard.keys() <= 100);
@@ -91,37 +69,19 @@ fn a_flood_of_keys_stays_within_the_bound_and_is_counted() {
 
 #[test]
 fn bytes_bound_the_store_as_keys_do() {
-    let mut store = Store::new(
-        Bounds {
-            bytes_max: 20_000,
-            ..ROOMY
-        },
-        10,
-        Unit::Hour,
-    );
+    let mut store = Store::new(Bounds { bytes_max: 20_000, ..ROOMY }, 10, Unit::Hour);
     for i in 0..1_000 {
         let name = format!("{i}-{}", "x".repeat(i % 300));
         store.hit(1, &name, at_second(0)).unwrap();
         assert!(store.shard.bytes() <= 20_000);
     }
-    let counted: usize = store
-        .shard
-        .slots()
-        .map(|slot| super::cost(&slot.text))
-        .sum();
+    let counted: usize = store.shard.slots().map(|slot| super::cost(&slot.text)).sum();
     assert_eq!(counted, store.shard.bytes());
 }
 
 #[test]
 fn another_domains_buckets_survive_a_flood() {
-    let mut store = Store::new(
-        Bounds {
-            keys_max: 100,
-            ..ROOMY
-        },
-        10,
-        Unit::Hour,
-    );
+    let mut store = Store::new(Bounds { keys_max: 100, ..ROOMY }, 10, Unit::Hour);
     for i in 0..20 {
         store.hit(2, &i.to_string(), at_second(0)).unwrap();
     }
@@ -136,14 +96,7 @@ fn another_domains_buckets_survive_a_flood() {
 
 #[test]
 fn a_bucket_whose_limit_is_spent_is_not_given_up_for_its_own_domain() {
-    let mut store = Store::new(
-        Bounds {
-            keys_max: 100,
-            ..ROOMY
-        },
-        2,
-        Unit::Hour,
-    );
+    let mut store = Store::new(Bounds { keys_max: 100, ..ROOMY }, 2, Unit::Hour);
     store.hit(1, "spent", at_second(0)).unwrap();
     store.hit(1, "spent", at_second(0)).unwrap();
     for i in 0..10_000 {
@@ -154,14 +107,7 @@ fn a_bucket_whose_limit_is_spent_is_not_given_up_for_its_own_domain() {
 
 #[test]
 fn when_every_bucket_is_spent_a_new_key_is_refused_and_nothing_is_charged() {
-    let mut store = Store::new(
-        Bounds {
-            keys_max: 10,
-            ..ROOMY
-        },
-        1,
-        Unit::Hour,
-    );
+    let mut store = Store::new(Bounds { keys_max: 10, ..ROOMY }, 1, Unit::Hour);
     for i in 0..10 {
         store.hit(1, &i.to_string(), at_second(0)).unwrap();
     }
@@ -172,14 +118,7 @@ fn when_every_bucket_is_spent_a_new_key_is_refused_and_nothing_is_charged() {
 
 #[test]
 fn a_domain_below_its_share_gets_room_even_among_spent_buckets() {
-    let mut store = Store::new(
-        Bounds {
-            keys_max: 10,
-            ..ROOMY
-        },
-        1,
-        Unit::Hour,
-    );
+    let mut store = Store::new(Bounds { keys_max: 10, ..ROOMY }, 1, Unit::Hour);
     for i in 0..10 {
         store.hit(1, &i.to_string(), at_second(0)).unwrap();
     }
@@ -195,16 +134,10 @@ fn ended_buckets_leave_in_small_steps_and_their_places_are_used_again() {
     let mut store = Store::new(ROOMY, 10, Unit::Second);
     for second in 0..200 {
         for i in 0..50 {
-            store
-                .hit(1, &format!("{second}-{i}"), at_second(second))
-                .unwrap();
+            store.hit(1, &format!("{second}-{i}"), at_second(second)).unwrap();
         }
     }
-    assert!(
-        store.shard.keys() <= 150,
-        "{} keys are held",
-        store.shard.keys()
-    );
+    assert!(store.shard.keys() <= 150, "{} keys are held", store.shard.keys());
     assert_eq!(store.shard.stats().evicted_live, 0);
     store.shard.sweep(u32::MAX, at_second(1_000));
     assert_eq!((store.shard.keys(), store.shard.bytes()), (0, 0));
@@ -214,9 +147,7 @@ fn ended_buckets_leave_in_small_steps_and_their_places_are_used_again() {
 fn looking_and_refunding_make_no_bucket() {
     let mut store = Store::new(ROOMY, 10, Unit::Hour);
     let peek = store.charge(1, "a", Charge::Hits(0), at_second(0)).unwrap();
-    let refund = store
-        .charge(1, "a", Charge::Refund(3), at_second(0))
-        .unwrap();
+    let refund = store.charge(1, "a", Charge::Refund(3), at_second(0)).unwrap();
     assert_eq!((peek.remaining, refund.remaining), (10, 10));
     assert_eq!(store.shard.keys(), 0);
 }

@@ -55,11 +55,7 @@ impl Slots {
 
     /// The slot at `at`, if that place is taken.
     pub(super) fn at(&self, at: u32) -> Option<&Slot> {
-        match self
-            .chunks
-            .get(at as usize / CHUNK)?
-            .get(at as usize % CHUNK)?
-        {
+        match self.chunks.get(at as usize / CHUNK)?.get(at as usize % CHUNK)? {
             Place::Taken(slot) => Some(slot),
             Place::Free { .. } => None,
         }
@@ -67,11 +63,7 @@ impl Slots {
 
     /// The slot at `at`, if that place is taken.
     pub(super) fn at_mut(&mut self, at: u32) -> Option<&mut Slot> {
-        match self
-            .chunks
-            .get_mut(at as usize / CHUNK)?
-            .get_mut(at as usize % CHUNK)?
-        {
+        match self.chunks.get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)? {
             Place::Taken(slot) => Some(slot),
             Place::Free { .. } => None,
         }
@@ -101,10 +93,7 @@ impl Slots {
 
     /// Frees the place at `at`.
     pub(super) fn remove(&mut self, at: u32) -> Option<Slot> {
-        let place = self
-            .chunks
-            .get_mut(at as usize / CHUNK)?
-            .get_mut(at as usize % CHUNK)?;
+        let place = self.chunks.get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)?;
         if matches!(place, Place::Free { .. }) {
             return None;
         }
@@ -119,13 +108,10 @@ impl Slots {
 
     /// All taken slots, in the order of their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.chunks
-            .iter()
-            .flatten()
-            .filter_map(|place| match place {
-                Place::Taken(slot) => Some(slot),
-                Place::Free { .. } => None,
-            })
+        self.chunks.iter().flatten().filter_map(|place| match place {
+            Place::Taken(slot) => Some(slot),
+            Place::Free { .. } => None,
+        })
     }
 }
 
@@ -136,10 +122,7 @@ mod tests {
     use crate::time::{LogTime, Now, Wall};
 
     fn slot(low: u64) -> Slot {
-        let now = Now {
-            log: LogTime::default(),
-            epoch: Wall::default(),
-        };
+        let now = Now { log: LogTime::default(), epoch: Wall::default() };
         Slot {
             key: Key::from_halves(0, low),
             bucket: Bucket::fresh(&Quota::per_unit(1, Unit::Second), now),
@@ -160,10 +143,7 @@ mod tests {
         let places: Vec<_> = (0..200).map(|low| slots.insert(slot(low))).collect();
         assert_eq!(places, (0..200).collect::<Vec<_>>());
         for at in [7, 130, 64] {
-            assert_eq!(
-                slots.remove(at).map(|slot| slot.key.low()),
-                Some(u64::from(at))
-            );
+            assert_eq!(slots.remove(at).map(|slot| slot.key.low()), Some(u64::from(at)));
         }
         assert!(slots.remove(7).is_none());
         assert_eq!(slots.taken(), 197);

@@ -1,0 +1,174 @@
+//! The two servers that are compared, started as child processes on loopback.
+//!
+//! Both get the same number of workers and an empty environment, so that no variable of the
+//! shell changes what is measured.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Deserialize;
+use tempfile::TempDir;
+use tollgate_benches::process::{Announces, ServerProcess};
+
+use crate::cases::LIMITS;
+
+/// Starting takes milliseconds; a server that needs longer than this is broken.
+const START_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The server that decides nothing.
+    Floor,
+    /// Tollgate.
+    Tollgate,
+}
+
+/// How to start both; keeps Tollgate's configuration on disk as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Starter {
+    floor: PathBuf,
+    tollgate: PathBuf,
+    workers: NonZeroUsize,
+    files: TempDir,
+}
+
+/// Both, running.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    floor: ServerProcess,
+    tollgate: ServerProcess,
+}
+
+impl Starter {
+    /// Writes the configuration; without a given path the binaries are those built beside this
+    /// one.
+    pub(crate) fn new(
+        floor: Option<PathBuf>,
+        tollgate: Option<PathBuf>,
+        workers: NonZeroUsize,
+    ) -> anyhow::Result<Self> {
+        let files = TempDir::with_prefix("tollgate-bench-").context("a temporary directory")?;
+        let limits = files.path().join("limits");
+        fs::create_dir(&limits)?;
+        fs::write(limits.join("bench.yaml"), LIMITS)?;
+        fs::write(config_path(&files), config(workers, &limits))?;
+        let built = std::env::current_exe().context("the path of this program")?;
+        Ok(Self {
+            floor: floor.unwrap_or_else(|| built.with_file_name("floor-rls")),
+            tollgate: tollgate.unwrap_or_else(|| built.with_file_name("tollgate")),
+            workers,
+            files,
+        })
+    }
+
+    /// Starts both and waits until both serve.
+    pub(crate) fn start(&self) -> anyhow::Result<Servers> {
+        Ok(Servers { floor: self.start_floor()?, tollgate: self.start_tollgate()? })
+    }
+
+    fn start_floor(&self) -> anyhow::Result<ServerProcess> {
+        let mut command = Command::new(&self.floor);
+        command.env_clear().args(["--address", "127.0.0.1:0"]);
+        command.arg("--workers").arg(self.workers.to_string());
+        let ready = |line: &str| line.strip_prefix("listening ")?.parse().ok();
+        Ok(ServerProcess::start(command, Announces::OnStdout, START_TIME_MAX, ready)?)
+    }
+
+    fn start_tollgate(&self) -> anyhow::Result<ServerProcess> {
+        let mut command = Command::new(&self.tollgate);
+        command.env_clear().args(["serve", "-c"]).arg(config_path(&self.files));
+        let mut announced = Announced::default();
+        let ready = move |line: &str| announced.read(line);
+        Ok(ServerProcess::start(command, Announces::OnStderr, START_TIME_MAX, ready)?)
+    }
+}
+
+impl Servers {
+    /// The one of that side.
+    pub(crate) fn of(&self, side: Side) -> &ServerProcess {
+        match side {
+            Side::Floor => &self.floor,
+            Side::Tollgate => &self.tollgate,
+        }
+    }
+}
+
+fn config_path(files: &TempDir) -> PathBuf {
+    files.path().join("tollgate.yaml")
+}
+
+fn config(workers: NonZeroUsize, limits: &Path) -> String {
+    // Debug quotes the path; a YAML double-quoted scalar has the same escapes for what a path holds.
+    format!(
+        "node: {{workers: {workers}}}\n\
+         listeners:\n  \
+           decide: {{address: \"127.0.0.1:0\"}}\n  \
+           http: {{address: \"127.0.0.1:0\"}}\n  \
+           admin: {{address: \"127.0.0.1:0\"}}\n\
+         ratelimit_files: [{limits:?}]\n\
+         telemetry: {{log_format: json}}\n"
+    )
+}
+
+/// What Tollgate's log has said so far on its way to being ready.
+#[derive(Debug, Default)]
+struct Announced {
+    decide: Option<SocketAddr>,
+}
+
+/// The fields of a log line that tell of the start.
+#[derive(Deserialize)]
+struct LogLine<'a> {
+    event: &'a str,
+    listener: Option<&'a str>,
+    address: Option<SocketAddr>,
+}
+
+impl Announced {
+    /// Takes one line; the address comes with the line that says all is ready.
+    fn read(&mut self, line: &str) -> Option<SocketAddr> {
+        // Other lines than these are none of ours, whatever they hold.
+        let line: LogLine<'_> = serde_json::from_str(line).ok()?;
+        match line.event {
+            "listening" if line.listener == Some("decide") => {
+                self.decide = line.address;
+                None
+            }
+            "ready" => self.decide,
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_comes_with_the_ready_line() {
+        let mut announced = Announced::default();
+        for line in [
+            "not JSON",
+            r#"{"level":"INFO","message":"without an event"}"#,
+            r#"{"event":"listening","listener":"decide","address":"127.0.0.1:41234","level":"INFO"}"#,
+            r#"{"event":"listening","listener":"http","address":"127.0.0.1:41235"}"#,
+        ] {
+            assert_eq!(announced.read(line), None, "{line}");
+        }
+        let ready = r#"{"level":"INFO","event":"ready","message":"say \"hi\""}"#;
+        assert_eq!(announced.read(ready), "127.0.0.1:41234".parse().ok());
+    }
+
+    #[test]
+    fn the_configuration_names_the_workers_and_the_limits() {
+        let text = config(NonZeroUsize::new(3).unwrap(), Path::new("/a b/limits"));
+        assert!(text.starts_with("node: {workers: 3}\nlisteners:\n  decide: {"), "{text}");
+        assert!(text.contains("\nratelimit_files: [\"/a b/limits\"]\n"), "{text}");
+    }
+}

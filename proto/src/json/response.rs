@@ -1,0 +1,133 @@
+//! `RateLimitResponse` to JSON.
+
+use serde::Serialize;
+
+use crate::rls;
+use crate::rls::rate_limit_response as wire;
+
+/// Writes an answer: lowerCamelCase names, enums by name, durations such as `37s`, default values
+/// left out.
+///
+/// # Errors
+/// Never in practice: the twins hold nothing that JSON cannot.
+pub fn write_response(response: &rls::RateLimitResponse) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Response::of(response))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    #[serde(skip_serializing_if = "is_unknown")]
+    overall_code: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    statuses: Vec<Status<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    response_headers_to_add: Vec<Header<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status<'a> {
+    #[serde(skip_serializing_if = "is_unknown")]
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_limit: Option<Limit<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    limit_remaining: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_until_reset: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Limit<'a> {
+    #[serde(skip_serializing_if = "is_zero")]
+    requests_per_unit: u32,
+    #[serde(skip_serializing_if = "is_unknown")]
+    unit: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    key: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    value: &'a str,
+}
+
+impl<'a> Response<'a> {
+    fn of(response: &'a rls::RateLimitResponse) -> Self {
+        let header =
+            |header: &'a rls::HeaderValue| Header { key: &header.key, value: &header.value };
+        Self {
+            overall_code: response.overall_code().as_str_name(),
+            statuses: response.statuses.iter().map(Status::of).collect(),
+            response_headers_to_add: response.response_headers_to_add.iter().map(header).collect(),
+        }
+    }
+}
+
+impl<'a> Status<'a> {
+    fn of(status: &'a wire::DescriptorStatus) -> Self {
+        let limit = |limit: &'a wire::RateLimit| Limit {
+            requests_per_unit: limit.requests_per_unit,
+            unit: limit.unit().as_str_name(),
+            name: &limit.name,
+        };
+        let seconds = |duration: &rls::Duration| format!("{}s", duration.seconds);
+        Self {
+            code: status.code().as_str_name(),
+            current_limit: status.current_limit.as_ref().map(limit),
+            limit_remaining: status.limit_remaining,
+            duration_until_reset: status.duration_until_reset.as_ref().map(seconds),
+        }
+    }
+}
+
+/// The name of every enum's zero value here.
+fn is_unknown(name: &str) -> bool {
+    name == "UNKNOWN"
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_reads_as_the_reference_writes_it() {
+        let limit = wire::RateLimit {
+            requests_per_unit: 1,
+            unit: wire::rate_limit::Unit::Minute.into(),
+            ..Default::default()
+        };
+        let status = wire::DescriptorStatus {
+            code: wire::Code::OverLimit.into(),
+            current_limit: Some(limit),
+            duration_until_reset: Some(rls::Duration { seconds: 37, nanos: 0 }),
+            ..Default::default()
+        };
+        let response = rls::RateLimitResponse {
+            overall_code: wire::Code::OverLimit.into(),
+            statuses: vec![status],
+            ..Default::default()
+        };
+        let text = String::from_utf8(write_response(&response).unwrap()).unwrap();
+        assert_eq!(
+            text,
+            r#"{"overallCode":"OVER_LIMIT","statuses":[{"code":"OVER_LIMIT","currentLimit":{"requestsPerUnit":1,"unit":"MINUTE"},"durationUntilReset":"37s"}]}"#
+        );
+    }
+
+    #[test]
+    fn default_values_are_left_out() {
+        let text = write_response(&rls::RateLimitResponse::default()).unwrap();
+        assert_eq!(text, b"{}");
+    }
+}

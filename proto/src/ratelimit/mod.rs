@@ -1,0 +1,10 @@
+//! Rate-limit messages to core types and back.
+//!
+//! Reading validates everything that the core takes for granted: sizes, counts, and enum numbers
+//! that exist. A message that fails here costs its own call and nothing else.
+
+mod read;
+mod write;
+
+pub use read::{Bounds, Refusal, descriptors, entries};
+pub use write::response;

@@ -1,0 +1,202 @@
+//! One current-thread runtime a core, and an acceptor that hands each connection to the core with
+//! the fewest.
+//!
+//! A connection lives on one core from its first byte to its last, so nothing of a call crosses
+//! threads. The acceptor balances by open connections: a proxy opens few and keeps them, and the
+//! kernel's own hashing would load one core with most of them.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::LocalOptions;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::drain::Draining;
+
+/// Accepted connections that may wait for a core to take them.
+const HANDOVER_MAX: usize = 1_024;
+
+/// The pause after an accept that failed for want of resources.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// How many cores to use, and what for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Runtimes, each on a thread of its own.
+    pub count: usize,
+    /// Connections open at the same time, over all cores; more are closed on arrival.
+    pub connections_max: usize,
+    /// How long a draining core waits for its connections.
+    pub drain_max: Duration,
+}
+
+/// What a core does with each connection. One is made on every core.
+pub trait Serve: 'static {
+    /// Serves the connection to its end; returns soon after the drain has started.
+    fn connection(
+        &self,
+        stream: tokio::net::TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + 'static;
+}
+
+/// The running cores.
+#[derive(Debug)]
+pub struct Cores {
+    threads: Vec<JoinHandle<()>>,
+    desks: Vec<Desk>,
+    connections_max: usize,
+}
+
+/// The way to one core.
+#[derive(Clone, Debug)]
+struct Desk {
+    sender: mpsc::Sender<Handover>,
+    open: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct Handover {
+    stream: TcpStream,
+    peer: SocketAddr,
+    open: Open,
+}
+
+/// Counts a connection as open until it is dropped.
+#[derive(Debug)]
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Cores {
+    /// Starts the threads. `make` is called once on each.
+    ///
+    /// # Errors
+    /// If a thread or its runtime cannot be made.
+    pub fn start<S: Serve>(
+        options: Options,
+        draining: &Draining,
+        make: impl Fn(usize) -> S + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let make = Arc::new(make);
+        let mut cores = Self {
+            threads: Vec::with_capacity(options.count),
+            desks: Vec::with_capacity(options.count),
+            connections_max: options.connections_max,
+        };
+        for index in 0..options.count.max(1) {
+            let (sender, receiver) = mpsc::channel(HANDOVER_MAX);
+            let (make, draining) = (Arc::clone(&make), draining.clone());
+            let runtime = move || -> io::Result<()> {
+                let mut builder = tokio::runtime::Builder::new_current_thread();
+                let runtime = builder.enable_all().build_local(LocalOptions::default())?;
+                let serve = make(index);
+                runtime.block_on(work(serve, receiver, draining, options.drain_max));
+                Ok(())
+            };
+            let thread =
+                std::thread::Builder::new().name(format!("core-{index}")).spawn(move || {
+                    if let Err(error) = runtime() {
+                        tracing::error!(event = "core_failed", index, %error);
+                    }
+                })?;
+            cores.threads.push(thread);
+            cores.desks.push(Desk { sender, open: Arc::default() });
+        }
+        Ok(cores)
+    }
+
+    /// Accepts connections until the drain starts, giving each to the core with the fewest. May run
+    /// for several listeners at once.
+    pub async fn accept(&self, listener: TcpListener, draining: Draining) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            let accepted = tokio::select! {
+                () = draining.started() => return Ok(()),
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.hand_over(stream, peer),
+                // The peer went away, or file descriptors ran out: neither ends the listener.
+                Err(error) => {
+                    tracing::warn!(event = "accept_failed", %error);
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Connections open now.
+    pub fn connections(&self) -> usize {
+        self.desks.iter().map(|desk| desk.open.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Waits for every core to end; call after the drain has started.
+    pub fn join(self) {
+        drop(self.desks);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!(event = "core_panicked");
+            }
+        }
+    }
+
+    fn hand_over(&self, stream: tokio::net::TcpStream, peer: SocketAddr) {
+        if self.connections() >= self.connections_max {
+            tracing::warn!(event = "connection_refused", %peer, reason = "connections_max");
+            return;
+        }
+        let least = self.desks.iter().min_by_key(|desk| desk.open.load(Ordering::Relaxed));
+        let Some(desk) = least else { return };
+        let Ok(stream) = stream.into_std() else {
+            return;
+        };
+        desk.open.fetch_add(1, Ordering::Relaxed);
+        let open = Open(Arc::clone(&desk.open));
+        if desk.sender.try_send(Handover { stream, peer, open }).is_err() {
+            tracing::warn!(event = "connection_refused", %peer, reason = "core is busy");
+        }
+    }
+}
+
+/// The life of one core: take connections until the drain, then wait for them, within the bound.
+async fn work<S: Serve>(
+    serve: S,
+    mut receiver: mpsc::Receiver<Handover>,
+    draining: Draining,
+    drain_max: Duration,
+) {
+    let connections = TaskTracker::new();
+    loop {
+        let handover = tokio::select! {
+            () = draining.started() => break,
+            handover = receiver.recv() => handover,
+        };
+        let Some(Handover { stream, peer, open }) = handover else {
+            break;
+        };
+        let _ = stream.set_nodelay(true);
+        let Ok(stream) = tokio::net::TcpStream::from_std(stream) else {
+            continue;
+        };
+        let connection = serve.connection(stream, peer);
+        connections.spawn_local(async move {
+            connection.await;
+            drop(open);
+        });
+    }
+    connections.close();
+    if tokio::time::timeout(drain_max, connections.wait()).await.is_err() {
+        tracing::warn!(event = "drain_cut_off", connections = connections.len());
+    }
+}

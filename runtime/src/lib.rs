@@ -1,0 +1,7 @@
+//! What every process of Tollgate needs, and nothing of what it decides: the one real clock,
+//! listening sockets, a current-thread runtime a core, and drain.
+
+pub mod clock;
+pub mod cores;
+pub mod drain;
+pub mod listen;

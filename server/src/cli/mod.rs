@@ -1,0 +1,111 @@
+//! The command line: words to actions. Results go to standard output, words about them to standard
+//! error; 0 is success, 1 a failure, 2 a wrong call.
+
+mod check;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ratelimit, schema};
+use crate::log;
+use crate::node::{self, Greeting};
+
+const AFTER_HELP: &str = "\
+Without a command, tollgate starts on embedded defaults: one demo limit, nothing to configure.
+
+Examples:
+  tollgate                                start and print what to try
+  tollgate check tollgate.yaml limits/    say all that is wrong, as FILE:LINE:COLUMN
+  tollgate serve --config tollgate.yaml   run a node
+  tollgate schema > tollgate.schema.json  let an editor complete the file";
+
+/// Decides, for every request that reaches an API: has its caller any quota left?
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, about, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    addresses: AddressArgs,
+}
+
+/// Where the embedded defaults listen; a file has its own `listeners` section.
+#[derive(Debug, Args)]
+struct AddressArgs {
+    /// gRPC address of a start without a command
+    #[arg(long, value_name = "ADDRESS", env = "TOLLGATE_DECIDE_ADDRESS")]
+    decide_address: Option<SocketAddr>,
+    /// HTTP address of a start without a command
+    #[arg(long, value_name = "ADDRESS", env = "TOLLGATE_HTTP_ADDRESS")]
+    http_address: Option<SocketAddr>,
+    /// Admin address of a start without a command
+    #[arg(long, value_name = "ADDRESS", env = "TOLLGATE_ADMIN_ADDRESS")]
+    admin_address: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node from a configuration file until SIGINT or SIGTERM, then drain
+    Serve {
+        /// The configuration (tollgate.yaml); `docs/config.example.yaml` shows every key
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Check tollgate.yaml and rate-limit files: every error at once, as FILE:LINE:COLUMN: KEY: WHY
+    Check {
+        /// Files to check; a folder stands for the rate-limit files in it
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the JSON Schema of tollgate.yaml
+    Schema,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What went wrong, for a person.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        None => bare(&cli.addresses),
+        Some(Command::Serve { config }) => serve(&config),
+        Some(Command::Check { files }) => Ok(check::run(&files)),
+        Some(Command::Schema) => {
+            print!("{}", schema());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn bare(addresses: &AddressArgs) -> anyhow::Result<ExitCode> {
+    let mut config = Config::embedded();
+    let listeners = &mut config.listeners;
+    listeners.decide = addresses.decide_address.unwrap_or(listeners.decide);
+    listeners.http = addresses.http_address.unwrap_or(listeners.http);
+    listeners.admin = addresses.admin_address.unwrap_or(listeners.admin);
+    log::start(&config.telemetry);
+    let domains = config.domains(ratelimit::Options::default())?;
+    node::run(&config, domains, Greeting::Banner)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(file: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let loaded = Config::load(file).and_then(|config| {
+        let domains = config.domains(ratelimit::Options::default())?;
+        Ok((config, domains))
+    });
+    let (config, domains) = match loaded {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            eprint!("{report}");
+            eprintln!("nothing was started; `tollgate check {}` repeats this", file.display());
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    log::start(&config.telemetry);
+    node::run(&config, domains, Greeting::Quiet)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,152 @@
+//! Configuration: `tollgate.yaml` and the rate-limit service's files, turned into valid types.
+//!
+//! A file is read into a tree that knows its places ([`document`]), decoded into serde twins
+//! ([`raw`]) and validated into [`Config`]; everything wrong is told at once, as
+//! `FILE:LINE:COLUMN: KEY.PATH: what is wrong`. Nothing here applies a configuration or watches a
+//! file for changes.
+
+mod check;
+mod decode;
+mod document;
+mod named;
+mod quantity;
+pub mod ratelimit;
+mod raw;
+mod report;
+mod schema;
+mod suggest;
+mod validate;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tollgate_core::limit::Rules;
+
+pub use self::check::{FileKind, Summary, check};
+pub use self::named::{LIMIT_NAME_KEY, NAMED_LIMITS_DOMAIN};
+pub use self::raw::{LogFormat, LogLevel};
+pub use self::report::{ISSUES_MAX, Issue, Report};
+pub use self::schema::schema;
+
+/// The name under which errors in the embedded configuration would appear.
+const EMBEDDED_SOURCE: &str = "embedded.yaml";
+
+/// A valid configuration of a node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the process takes of the machine.
+    pub node: Node,
+    /// Where the node listens.
+    pub listeners: Listeners,
+    /// What one request may bring.
+    pub bounds: Bounds,
+    /// How many buckets are kept.
+    pub ledger: Ledger,
+    /// What the node says about itself.
+    pub telemetry: Telemetry,
+    /// Files and folders of the rate-limit service; each existed when the configuration was read.
+    pub ratelimit_files: Vec<PathBuf>,
+    /// The named limits: the rules of domain [`NAMED_LIMITS_DOMAIN`].
+    pub limits: Rules,
+}
+
+/// What the process takes of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Threads that answer requests; `None` is one per core.
+    pub workers: Option<NonZeroUsize>,
+}
+
+/// Where the node listens. No two addresses overlap; a port of zero is chosen by the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listeners {
+    /// gRPC.
+    pub decide: SocketAddr,
+    /// HTTP.
+    pub http: SocketAddr,
+    /// For operators.
+    pub admin: SocketAddr,
+}
+
+/// What one request may bring; none of these is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Descriptors in a request.
+    pub descriptors_max: usize,
+    /// Entries in a descriptor.
+    pub entries_max: usize,
+    /// Bytes of an entry's key.
+    pub key_bytes_max: usize,
+    /// Bytes of an entry's value.
+    pub value_bytes_max: usize,
+    /// Bytes of a domain's name.
+    pub domain_bytes_max: usize,
+    /// Bytes of a request before it is decoded.
+    pub message_bytes_max: usize,
+}
+
+/// How many buckets are kept; neither is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Buckets.
+    pub keys_max: usize,
+    /// Bytes that buckets and their printable names take.
+    pub bytes_max: usize,
+}
+
+/// What the node says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// The form of log lines.
+    pub log_format: LogFormat,
+    /// The least severe events that are logged.
+    pub log_level: LogLevel,
+}
+
+impl Config {
+    /// The configuration in the file at `path`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or everything that is wrong in it.
+    pub fn load(path: &Path) -> Result<Self, Report> {
+        let text = document::read(path)?;
+        let base_dir = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&path.display().to_string(), &text, base_dir)
+    }
+
+    /// The configuration that `text` spells. Errors name `source`; relative paths in it start at
+    /// `base_dir`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn parse(source: &str, text: &str, base_dir: &Path) -> Result<Self, Report> {
+        let document = document::parse(source, text)?;
+        validate::config(&document, base_dir)
+    }
+
+    /// The configuration of a node that was started without one.
+    #[expect(clippy::expect_used, reason = "constant text; a test proves that it is valid")]
+    pub fn embedded() -> Self {
+        Self::parse(EMBEDDED_SOURCE, include_str!("embedded.yaml"), Path::new(""))
+            .expect("the embedded configuration is valid")
+    }
+
+    /// Every domain with its rules: that of the named limits, if there are any, and those of the
+    /// rate-limit service's files, which are read now.
+    ///
+    /// # Errors
+    /// Everything that is wrong in the files, at once.
+    pub fn domains(&self, options: ratelimit::Options) -> Result<Vec<(Arc<str>, Rules)>, Report> {
+        let mut domains = ratelimit::load(&self.ratelimit_files, options)?;
+        if !self.limits.nodes().is_empty() {
+            domains.push((NAMED_LIMITS_DOMAIN.into(), self.limits.clone()));
+        }
+        Ok(domains)
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,258 @@
+//! `tollgate.yaml` as it is written: serde twins of the validated types in [`super`].
+//!
+//! The doc comments here are the reference that users read, through the JSON Schema: each says the
+//! unit, the default, the range and what zero means. Nothing here is valid yet beyond its type.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::quantity::{Length, Size};
+
+/// The least and the greatest value of a number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub(super) min: u64,
+    pub(super) max: u64,
+}
+
+const fn range(min: u64, max: u64) -> Range {
+    Range { min, max }
+}
+
+pub(super) const WORKERS: Range = range(0, 1_024);
+pub(super) const DESCRIPTORS: Range = range(1, 10_000);
+pub(super) const ENTRIES: Range = range(1, 256);
+pub(super) const KEY_BYTES: Range = range(1, 64 << 10);
+pub(super) const VALUE_BYTES: Range = range(1, 1 << 20);
+pub(super) const DOMAIN_BYTES: Range = range(1, 64 << 10);
+pub(super) const MESSAGE_BYTES: Range = range(1 << 10, 64 << 20);
+pub(super) const LEDGER_KEYS: Range = range(1_000, 1_000_000_000);
+pub(super) const LEDGER_BYTES: Range = range(1 << 20, 1 << 40);
+
+/// Configuration of a Tollgate node. Every key is optional: an empty file is a working node without
+/// limits. Unknown keys are errors.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "tollgate.yaml")]
+pub(super) struct RawConfig {
+    /// What the process takes of the machine.
+    pub(super) node: RawNode,
+    /// Where the node listens. No two listeners may share an address.
+    pub(super) listeners: RawListeners,
+    /// What one request may bring. A request beyond a bound is refused, never cut.
+    pub(super) bounds: RawBounds,
+    /// How many buckets are kept. Where the ledger is full, ended buckets go first, then the
+    /// emptiest ones of the domain that holds the most.
+    pub(super) ledger: RawLedger,
+    /// Files of the reference rate-limit service (`domain`, `descriptors`), or folders of them,
+    /// relative to the folder of this file. Of a folder every file counts but those whose name
+    /// begins with a dot; folders inside it do not. Default: none.
+    pub(super) ratelimit_files: Vec<String>,
+    /// Named limits, in domain `tollgate`. A request meets one with a descriptor of the entry
+    /// `limit=NAME` and one entry for each key of `by`, in order. Names are 1 to 64 of `a`-`z`,
+    /// `0`-`9`, `_` and `-`. Default: none.
+    pub(super) limits: BTreeMap<String, RawLimit>,
+    /// What the node says about itself.
+    pub(super) telemetry: RawTelemetry,
+}
+
+/// What the process takes of the machine.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct RawNode {
+    /// Threads that answer requests, each with a runtime of its own. Default: 0, one per core.
+    /// Range: 0 to 1024.
+    #[schemars(range(min = WORKERS.min, max = WORKERS.max))]
+    pub(super) workers: u64,
+}
+
+/// Where the node listens.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct RawListeners {
+    /// gRPC: the rate-limit service and health.
+    pub(super) decide: RawDecideListener,
+    /// HTTP: `/json` and `/healthcheck`.
+    pub(super) http: RawHttpListener,
+    /// For operators: `/metrics`, `/livez`, `/readyz`, `/stats` and `/rlconfig`. It asks for no
+    /// credentials, so keep it on loopback.
+    pub(super) admin: RawAdminListener,
+}
+
+macro_rules! raw_listener {
+    ($(#[$doc:meta])* $name:ident, $(#[$address_doc:meta])* $default:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        #[schemars(inline)]
+        pub(super) struct $name {
+            $(#[$address_doc])*
+            pub(super) address: String,
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { address: $default.to_owned() }
+            }
+        }
+    };
+}
+
+raw_listener! {
+    /// The gRPC listener.
+    RawDecideListener,
+    /// An IP address and a port. Port 0 lets the system choose one. `[::]` takes IPv4, too.
+    /// Default: `[::]:8081`.
+    "[::]:8081"
+}
+raw_listener! {
+    /// The HTTP listener.
+    RawHttpListener,
+    /// An IP address and a port. Port 0 lets the system choose one. `[::]` takes IPv4, too.
+    /// Default: `[::]:8080`.
+    "[::]:8080"
+}
+raw_listener! {
+    /// The operators' listener.
+    RawAdminListener,
+    /// An IP address and a port. Port 0 lets the system choose one. Default: `127.0.0.1:6070`.
+    "127.0.0.1:6070"
+}
+
+/// What one request may bring.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct RawBounds {
+    /// Descriptors in a request. Each is a bucket to charge, so this bounds what one call costs;
+    /// proxies send a few. Default: 100. Range: 1 to 10000.
+    #[schemars(range(min = DESCRIPTORS.min, max = DESCRIPTORS.max))]
+    pub(super) descriptors_max: u64,
+    /// Entries in a descriptor: as deep as a file's descriptors can stand inside each other.
+    /// Default: 32. Range: 1 to 256.
+    #[schemars(range(min = ENTRIES.min, max = ENTRIES.max))]
+    pub(super) entries_max: u64,
+    /// Bytes of an entry's key. Default: 256. Range: 1 to 64KiB.
+    #[schemars(range(min = KEY_BYTES.min, max = KEY_BYTES.max))]
+    pub(super) key_bytes_max: Size,
+    /// Bytes of an entry's value: enough for a header or a path. Default: 8KiB. Range: 1 to 1MiB.
+    #[schemars(range(min = VALUE_BYTES.min, max = VALUE_BYTES.max))]
+    pub(super) value_bytes_max: Size,
+    /// Bytes of a domain's name. Default: 256. Range: 1 to 64KiB.
+    #[schemars(range(min = DOMAIN_BYTES.min, max = DOMAIN_BYTES.max))]
+    pub(super) domain_bytes_max: Size,
+    /// Bytes of a request as it comes in, before it is decoded. Default: 1MiB. Range: 1KiB to
+    /// 64MiB.
+    #[schemars(range(min = MESSAGE_BYTES.min, max = MESSAGE_BYTES.max))]
+    pub(super) message_bytes_max: Size,
+}
+
+impl Default for RawBounds {
+    fn default() -> Self {
+        Self {
+            descriptors_max: 100,
+            entries_max: 32,
+            key_bytes_max: Size(256),
+            value_bytes_max: Size(8 << 10),
+            domain_bytes_max: Size(256),
+            message_bytes_max: Size(1 << 20),
+        }
+    }
+}
+
+/// How many buckets are kept.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct RawLedger {
+    /// Buckets. Default: 1000000. Range: 1000 to 1000000000.
+    #[schemars(range(min = LEDGER_KEYS.min, max = LEDGER_KEYS.max))]
+    pub(super) keys_max: u64,
+    /// Bytes that buckets and their printable names take. Default: 512MiB. Range: 1MiB to 1TiB.
+    #[schemars(range(min = LEDGER_BYTES.min, max = LEDGER_BYTES.max))]
+    pub(super) bytes_max: Size,
+}
+
+impl Default for RawLedger {
+    fn default() -> Self {
+        Self { keys_max: 1_000_000, bytes_max: Size(512 << 20) }
+    }
+}
+
+/// A named limit.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct RawLimit {
+    /// Keys of the entries that tell buckets apart: every combination of their values has its own.
+    /// An empty list is one bucket for all. No key may stand twice or contain `*`. Default: none.
+    #[serde(default)]
+    pub(super) by: Vec<String>,
+    /// Hits allowed in one window. Zero refuses every hit. Required. Range: 0 to 4294967295.
+    #[schemars(range(min = 0, max = u32::MAX))]
+    pub(super) limit: u32,
+    /// The window's length, such as `15s`, `500ms`, `1m30s`, `1h` or `7d`. Windows start at
+    /// multiples of their length since the UNIX epoch. Required. Range: 1ms to 365d.
+    pub(super) window: Length,
+    /// How hits are counted. Default: `fixed_window`.
+    #[serde(default)]
+    pub(super) algorithm: RawAlgorithm,
+    /// Counts and reports, but refuses nothing. Default: false.
+    #[serde(default)]
+    pub(super) shadow: bool,
+}
+
+/// How hits are counted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(super) enum RawAlgorithm {
+    /// A count that starts again with every window.
+    #[default]
+    FixedWindow,
+}
+
+/// What the node says about itself.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct RawTelemetry {
+    /// The form of log lines. Default: `text`.
+    pub(super) log_format: LogFormat,
+    /// The least severe events that are logged. Default: `info`.
+    pub(super) log_level: LogLevel,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How severe an event must be to be logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum LogLevel {
+    /// What went wrong for good.
+    Error,
+    /// What may go wrong.
+    Warn,
+    /// What an operator wants to know.
+    #[default]
+    Info,
+    /// What a developer wants to know.
+    Debug,
+    /// Everything.
+    Trace,
+}

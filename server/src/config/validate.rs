@@ -1,0 +1,281 @@
+//! From what was written to what is valid, with everything that is wrong told at once.
+//!
+//! Parts that could not even be decoded stand here with their defaults, which are valid, so that
+//! the rest can still be judged; what compares several parts is skipped where one of them is wrong.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use tollgate_core::limit::{Rules, Window};
+
+use super::document::{Document, Trail};
+use super::quantity::{Length, Size};
+use super::raw::{self, Range, RawConfig, RawLimit};
+use super::report::{Issues, Report};
+use super::{Bounds, Config, Ledger, Listeners, Node, Telemetry, decode, named};
+
+/// Bytes of a limit's name: it is repeated in paths, statistics and every request.
+const LIMIT_NAME_BYTES_MAX: usize = 64;
+
+/// Named limits, and paths of files and folders. Far beyond what a person writes; what is wrong
+/// with them is looked up in time that grows with the square of their number.
+const LISTED_MAX: usize = 10_000;
+
+/// The configuration in `document`; relative paths in it start at `base_dir`.
+///
+/// # Errors
+/// Everything that is wrong.
+pub(super) fn config(document: &Document, base_dir: &Path) -> Result<Config, Report> {
+    let mut issues = Issues::default();
+    let raw: Option<RawConfig> = decode::decode(document, &mut issues);
+    let mut validator = Validator { document, issues };
+    let config = raw.map(|raw| validator.config(&raw, base_dir));
+    match validator.issues.into_report() {
+        Some(report) => Err(report),
+        None => config.ok_or_else(|| document.issue(&Trail::Root, "cannot be decoded").into()),
+    }
+}
+
+struct Validator<'a> {
+    document: &'a Document,
+    issues: Issues,
+}
+
+impl Validator<'_> {
+    fn config(&mut self, raw: &RawConfig, base_dir: &Path) -> Config {
+        let bounds = self.bounds(&raw.bounds);
+        Config {
+            node: self.node(&raw.node),
+            listeners: self.listeners(&raw.listeners),
+            bounds,
+            ledger: self.ledger(&raw.ledger),
+            telemetry: Telemetry {
+                log_format: raw.telemetry.log_format,
+                log_level: raw.telemetry.log_level,
+            },
+            ratelimit_files: self.ratelimit_files(&raw.ratelimit_files, base_dir),
+            limits: self.limits(raw, bounds.entries_max),
+        }
+    }
+
+    fn node(&mut self, raw: &raw::RawNode) -> Node {
+        let section = Trail::Root.key("node");
+        let workers = self.whole(&section.key("workers"), raw.workers, raw::WORKERS);
+        Node { workers: NonZeroUsize::new(workers) }
+    }
+
+    fn bounds(&mut self, raw: &raw::RawBounds) -> Bounds {
+        let section = Trail::Root.key("bounds");
+        let key = |name| section.key(name);
+        Bounds {
+            descriptors_max: self.whole(
+                &key("descriptors_max"),
+                raw.descriptors_max,
+                raw::DESCRIPTORS,
+            ),
+            entries_max: self.whole(&key("entries_max"), raw.entries_max, raw::ENTRIES),
+            key_bytes_max: self.size(&key("key_bytes_max"), raw.key_bytes_max, raw::KEY_BYTES),
+            value_bytes_max: self.size(
+                &key("value_bytes_max"),
+                raw.value_bytes_max,
+                raw::VALUE_BYTES,
+            ),
+            domain_bytes_max: self.size(
+                &key("domain_bytes_max"),
+                raw.domain_bytes_max,
+                raw::DOMAIN_BYTES,
+            ),
+            message_bytes_max: self.size(
+                &key("message_bytes_max"),
+                raw.message_bytes_max,
+                raw::MESSAGE_BYTES,
+            ),
+        }
+    }
+
+    fn ledger(&mut self, raw: &raw::RawLedger) -> Ledger {
+        let section = Trail::Root.key("ledger");
+        Ledger {
+            keys_max: self.whole(&section.key("keys_max"), raw.keys_max, raw::LEDGER_KEYS),
+            bytes_max: self.size(&section.key("bytes_max"), raw.bytes_max, raw::LEDGER_BYTES),
+        }
+    }
+
+    fn listeners(&mut self, raw: &raw::RawListeners) -> Listeners {
+        let section = Trail::Root.key("listeners");
+        let all = [
+            ("decide", &raw.decide.address),
+            ("http", &raw.http.address),
+            ("admin", &raw.admin.address),
+        ];
+        let is_decoded = !self.is_wrong_below("listeners");
+        let addresses = all.map(|(name, text)| self.address(&section.key(name), text));
+        for (index, later) in addresses.iter().enumerate() {
+            for (earlier, (name, _)) in addresses[..index].iter().zip(all) {
+                if is_decoded && let (Some(later), Some(earlier)) = (later, earlier) {
+                    self.refuse_overlap(&section.key(all[index].0), *later, name, *earlier);
+                }
+            }
+        }
+        // What stands in for a wrong address is never used: the issue is noted.
+        let unused = SocketAddr::from(([0, 0, 0, 0], 0));
+        let [decide, http, admin] = addresses.map(|address| address.unwrap_or(unused));
+        Listeners { decide, http, admin }
+    }
+
+    fn address(&mut self, listener: &Trail<'_>, text: &str) -> Option<SocketAddr> {
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            let trail = listener.key("address");
+            let message = format!("expected an IP address and a port, found \"{text}\"");
+            let issue = self.document.issue(&trail, message);
+            self.issues.push(issue.with_help("write it as `127.0.0.1:8081` or `[::]:8081`"));
+        }
+        parsed
+    }
+
+    fn refuse_overlap(
+        &mut self,
+        listener: &Trail<'_>,
+        address: SocketAddr,
+        other: &str,
+        taken: SocketAddr,
+    ) {
+        let (a, b) = (address.ip().to_canonical(), taken.ip().to_canonical());
+        let overlap = a == b || a.is_unspecified() || b.is_unspecified();
+        if address.port() == 0 || address.port() != taken.port() || !overlap {
+            return;
+        }
+        let message = format!("{address} is taken by listener `{other}`, which has {taken}");
+        let issue = self.document.issue(&listener.key("address"), message);
+        self.issues.push(issue.with_help("give each listener a port of its own"));
+    }
+
+    fn ratelimit_files(&mut self, raw: &[String], base_dir: &Path) -> Vec<PathBuf> {
+        let section = Trail::Root.key("ratelimit_files");
+        let mut seen = BTreeSet::new();
+        let mut files = Vec::new();
+        if self.is_too_long(&section, raw.len()) {
+            return files;
+        }
+        for (index, text) in raw.iter().enumerate() {
+            let path = base_dir.join(text);
+            let wrong = match path.metadata() {
+                _ if text.is_empty() => Some("expected a path, found empty text".to_owned()),
+                Err(error) => Some(format!("{} cannot be read: {error}", path.display())),
+                Ok(_) if !seen.insert(text) => Some("this path is listed twice".to_owned()),
+                Ok(_) => None,
+            };
+            if let Some(message) = wrong {
+                self.issues.push(self.document.issue(&section.index(index), message));
+            }
+            files.push(path);
+        }
+        files
+    }
+
+    fn limits(&mut self, raw: &RawConfig, entries_max: usize) -> Rules {
+        let section = Trail::Root.key("limits");
+        let mut rules = Rules::default();
+        if self.is_too_long(&section, raw.limits.len()) {
+            return rules;
+        }
+        for (name, limit) in &raw.limits {
+            let trail = section.key(name);
+            self.limit_name(&trail, name);
+            self.by(&trail.key("by"), &limit.by, entries_max);
+            let Some(window) = self.window(&trail.key("window"), limit) else {
+                continue;
+            };
+            if named::add(&mut rules, name, limit, window).is_err() {
+                let message = "another limit is met by the same descriptors";
+                self.issues.push(self.document.issue(&trail, message));
+            }
+        }
+        rules
+    }
+
+    fn is_too_long(&mut self, trail: &Trail<'_>, count: usize) -> bool {
+        if count > LISTED_MAX {
+            let message = format!("expected at most {LISTED_MAX}, found {count}");
+            self.issues.push(self.document.issue(trail, message));
+        }
+        count > LISTED_MAX
+    }
+
+    fn limit_name(&mut self, trail: &Trail<'_>, name: &str) {
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        let fits = (1..=LIMIT_NAME_BYTES_MAX).contains(&name.len());
+        if !fits || !name.bytes().all(allowed) {
+            let message = "a limit's name is 1 to 64 characters of `a`-`z`, `0`-`9`, `_` and `-`";
+            self.issues.push(self.document.issue(trail, message));
+        }
+    }
+
+    fn by(&mut self, trail: &Trail<'_>, keys: &[String], entries_max: usize) {
+        let mut seen = BTreeSet::new();
+        for (index, key) in keys.iter().enumerate() {
+            let message = if key.is_empty() {
+                "a key cannot be empty"
+            } else if key.contains('*') {
+                "a key cannot contain `*`, which would fit other keys, too"
+            } else if !seen.insert(key) {
+                "this key is listed twice"
+            } else {
+                continue;
+            };
+            self.issues.push(self.document.issue(&trail.index(index), message));
+        }
+        if keys.len() >= entries_max && !self.is_wrong_below("bounds") {
+            let message = format!(
+                "{} keys and the limit's name are more than the {entries_max} entries of \
+                 `bounds.entries_max`, so no request could meet this limit",
+                keys.len()
+            );
+            self.issues.push(self.document.issue(trail, message));
+        }
+    }
+
+    fn window(&mut self, trail: &Trail<'_>, limit: &RawLimit) -> Option<Window> {
+        let Length(length) = limit.window;
+        let window = Window::of_length(length).filter(|_| length <= named::WINDOW_MAX);
+        if window.is_none() {
+            let message = format!("expected a window from 1ms to 365d, found {}", limit.window);
+            self.issues.push(self.document.issue(trail, message));
+        }
+        window
+    }
+
+    fn whole(&mut self, trail: &Trail<'_>, number: u64, range: Range) -> usize {
+        self.within(trail, number, range, |number| number.to_string())
+    }
+
+    fn size(&mut self, trail: &Trail<'_>, Size(bytes): Size, range: Range) -> usize {
+        self.within(trail, bytes, range, |bytes| Size(bytes).to_string())
+    }
+
+    fn within(
+        &mut self,
+        trail: &Trail<'_>,
+        number: u64,
+        Range { min, max }: Range,
+        shown: fn(u64) -> String,
+    ) -> usize {
+        if !(min..=max).contains(&number) {
+            let [min, max, number] = [min, max, number].map(shown);
+            let message = format!("expected {min} to {max}, found {number}");
+            self.issues.push(self.document.issue(trail, message));
+        }
+        usize::try_from(number).unwrap_or(usize::MAX)
+    }
+
+    /// Whether a section could not be decoded or is not valid in some part.
+    fn is_wrong_below(&self, section: &str) -> bool {
+        let below = |path: &str| {
+            path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.issues.as_slice().iter().any(|issue| below(&issue.path))
+    }
+}

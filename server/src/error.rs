@@ -1,0 +1,53 @@
+//! Why a call is not answered with a decision, and the one mapping of that to each wire.
+
+use http::StatusCode;
+use tollgate_proto::ratelimit::Refusal;
+use tonic::Status;
+
+use crate::decide::Unavailable;
+
+/// Why a call is not answered with a decision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The message cannot be read as a request.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The message is refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No decision can be made now.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl CallError {
+    /// A word for metrics and JSON bodies; part of the API.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) | Self::Refused(_) => "bad_request",
+            Self::Unavailable(Unavailable::LedgerFull) => "ledger_full",
+        }
+    }
+
+    /// The HTTP status.
+    pub fn http_status(&self) -> StatusCode {
+        match self {
+            Self::Unreadable(_) | Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl From<CallError> for Status {
+    fn from(error: CallError) -> Self {
+        let text = error.to_string();
+        match error {
+            // UNKNOWN with exactly these texts is what clients of the reference service see.
+            CallError::Refused(Refusal::EmptyDomain | Refusal::NoDescriptors) => {
+                Self::unknown(text)
+            }
+            CallError::Unreadable(_) | CallError::Refused(_) => Self::invalid_argument(text),
+            CallError::Unavailable(_) => Self::unavailable(text),
+        }
+    }
+}

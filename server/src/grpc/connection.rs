@@ -1,0 +1,126 @@
+//! HTTP/2 connections that carry gRPC, within bounds that hold against hostile peers.
+//!
+//! The same stack serves Tollgate and the no-op service that the benchmark measures beside it.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tollgate_runtime::cores::Serve;
+use tollgate_runtime::drain::Draining;
+use tower::Service;
+
+/// What one HTTP/2 connection may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Http2Bounds {
+    /// Calls in flight on one connection.
+    pub streams_max: u32,
+    /// Bytes of all headers of a call.
+    pub header_bytes_max: u32,
+    /// Streams that the peer opened and reset before they were served; more end the connection.
+    pub resets_max: usize,
+    /// A silent connection is pinged after this long…
+    pub ping_after: Duration,
+    /// …and closed when the ping is not answered in this time.
+    pub ping_timeout: Duration,
+}
+
+impl Default for Http2Bounds {
+    fn default() -> Self {
+        Self {
+            streams_max: 1_024,
+            header_bytes_max: 16 * 1_024,
+            resets_max: 64,
+            ping_after: Duration::from_secs(60),
+            ping_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Serves gRPC connections with clones of one service.
+#[derive(Clone, Debug)]
+pub struct ServeGrpc<S> {
+    /// The service.
+    pub service: S,
+    /// The bounds of each connection.
+    pub bounds: Http2Bounds,
+    /// Ends connections once their calls are answered.
+    pub draining: Draining,
+}
+
+impl<S> Serve for ServeGrpc<S>
+where
+    S: Service<Request<Incoming>, Response = Response<tonic::body::Body>, Error = Infallible>
+        + Clone
+        + 'static,
+    S::Future: 'static,
+{
+    fn connection(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + 'static {
+        let connection = self
+            .bounds
+            .builder()
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.service.clone()));
+        let draining = self.draining.clone();
+        async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = draining.started() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(event = "connection_failed", listener = "decide", %peer, %error);
+            }
+        }
+    }
+}
+
+impl Http2Bounds {
+    fn builder(&self) -> http2::Builder<ThisCore> {
+        let mut builder = http2::Builder::new(ThisCore);
+        builder
+            .timer(TokioTimer::new())
+            .auto_date_header(false)
+            .max_concurrent_streams(self.streams_max)
+            .max_header_list_size(self.header_bytes_max)
+            .max_pending_accept_reset_streams(self.resets_max)
+            .max_local_error_reset_streams(self.resets_max)
+            .keep_alive_interval(self.ping_after)
+            .keep_alive_timeout(self.ping_timeout);
+        builder
+    }
+}
+
+/// Runs a connection's calls on the core that the connection lives on.
+#[derive(Clone, Copy, Debug)]
+struct ThisCore;
+
+impl<F> Executor<F> for ThisCore
+where
+    F: Future + 'static,
+{
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "hyper owns the call: it ends with its connection"
+    )]
+    fn execute(&self, call: F) {
+        tokio::task::spawn_local(async move {
+            call.await;
+        });
+    }
+}

@@ -1,0 +1,34 @@
+//! gRPC health: the standard service, for the whole server and for `ratelimit`.
+
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+/// The name under which Envoy's rate-limit service is known to health checkers.
+pub const SERVICE_NAME: &str = "ratelimit";
+
+/// What health checkers are told.
+#[derive(Clone, Debug)]
+pub struct Health {
+    reporter: HealthReporter,
+}
+
+impl Health {
+    /// Serving, under the empty name and under [`SERVICE_NAME`].
+    pub async fn serving() -> Self {
+        let reporter = HealthReporter::new();
+        reporter.set_service_status("", ServingStatus::Serving).await;
+        reporter.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
+        Self { reporter }
+    }
+
+    /// Not serving any more. The process itself lives, so the empty name stays as it is.
+    pub async fn stop(&self) {
+        self.reporter.set_service_status(SERVICE_NAME, ServingStatus::NotServing).await;
+    }
+
+    /// The service that answers.
+    pub fn service(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+    }
+}

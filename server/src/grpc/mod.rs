@@ -1,0 +1,12 @@
+//! The decide listener: gRPC over HTTP/2, one connection on one core.
+
+mod connection;
+mod guard;
+mod health;
+mod ratelimit;
+mod router;
+
+pub use connection::{Http2Bounds, ServeGrpc};
+pub use health::{Health, SERVICE_NAME};
+pub use ratelimit::RateLimit;
+pub use router::Router;

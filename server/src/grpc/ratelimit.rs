@@ -1,0 +1,65 @@
+//! `envoy.service.ratelimit.v3.RateLimitService`: a thin adapter around the decider.
+
+use std::sync::Arc;
+
+use tollgate_core::descriptor::Request;
+use tollgate_proto::ratelimit::{self, Bounds};
+use tollgate_proto::rls::rate_limit_service_server::RateLimitService;
+use tollgate_proto::rls::{RateLimitRequest, RateLimitResponse};
+use tonic::Status;
+
+use super::guard::guarded;
+use crate::decide::Decider;
+use crate::error::CallError;
+use crate::metrics::Decisions;
+
+/// Answers rate-limit requests.
+#[derive(Clone)]
+pub struct RateLimit {
+    decider: Arc<Decider>,
+    bounds: Bounds,
+    decisions: Decisions,
+}
+
+impl RateLimit {
+    /// An adapter that counts its answers under `api`.
+    pub fn new(decider: Arc<Decider>, bounds: Bounds, api: &'static str) -> Self {
+        Self { decider, bounds, decisions: Decisions::of(api) }
+    }
+
+    /// Answers one message, whatever wire it came over.
+    ///
+    /// # Errors
+    /// [`CallError`] for a message that is refused or a decision that cannot be made.
+    pub fn answer(&self, message: &RateLimitRequest) -> Result<RateLimitResponse, CallError> {
+        let answer = self.decide(message);
+        match &answer {
+            Ok(response) => self.decisions.count(response),
+            Err(error) => self.decisions.count_error(error),
+        }
+        answer
+    }
+
+    fn decide(&self, message: &RateLimitRequest) -> Result<RateLimitResponse, CallError> {
+        let entries = ratelimit::entries(message, &self.bounds)?;
+        let descriptors = ratelimit::descriptors(message, &entries)?;
+        let request = Request {
+            domain: &message.domain,
+            descriptors: &descriptors,
+            hits_addend: message.hits_addend,
+        };
+        let active = self.decider.active();
+        let decision = self.decider.check(&active, &request)?;
+        Ok(ratelimit::response(&decision))
+    }
+}
+
+#[tonic::async_trait]
+impl RateLimitService for RateLimit {
+    async fn should_rate_limit(
+        &self,
+        request: tonic::Request<RateLimitRequest>,
+    ) -> Result<tonic::Response<RateLimitResponse>, Status> {
+        guarded(|| Ok(tonic::Response::new(self.answer(request.get_ref())?)))
+    }
+}

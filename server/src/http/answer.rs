@@ -1,0 +1,45 @@
+//! Whole answers with small bodies.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+/// An answer whose body is in memory.
+pub type Answer = Response<Full<Bytes>>;
+
+/// Plain text.
+pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    with_type(status, "text/plain; charset=utf-8", body)
+}
+
+/// JSON that is already written.
+pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    with_type(status, "application/json", body)
+}
+
+/// The body of every error: a word that programs may match on, and a sentence for people.
+pub(super) fn error(status: StatusCode, reason: &str, message: &str) -> Answer {
+    let body = serde_json::json!({ "error": reason, "message": message });
+    json(status, body.to_string())
+}
+
+/// No such path.
+pub(super) fn not_found(known: &str) -> Answer {
+    error(StatusCode::NOT_FOUND, "not_found", &format!("this listener serves {known}"))
+}
+
+/// The path exists, the method does not.
+pub(super) fn method_not_allowed(allowed: &'static str) -> Answer {
+    let message = format!("this path takes {allowed}");
+    let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message);
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+fn with_type(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}

@@ -1,0 +1,134 @@
+//! HTTP/1.1 connections within bounds.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::BodyExt as _;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tollgate_runtime::cores::Serve;
+use tollgate_runtime::drain::Draining;
+
+use super::Answer;
+
+/// What one HTTP/1.1 connection may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Http1Bounds {
+    /// Headers of a request.
+    pub headers_max: usize,
+    /// Bytes of a request's head.
+    pub head_bytes_max: usize,
+    /// Time for the head to arrive; also how long a connection may be idle.
+    pub head_timeout: Duration,
+    /// Bytes of a request's body.
+    pub body_bytes_max: usize,
+    /// Time for the body to arrive.
+    pub body_timeout: Duration,
+}
+
+impl Default for Http1Bounds {
+    fn default() -> Self {
+        Self {
+            headers_max: 64,
+            head_bytes_max: 16 * 1_024,
+            head_timeout: Duration::from_secs(30),
+            body_bytes_max: 1_024 * 1_024,
+            body_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Answers whole requests.
+pub trait Handle: Clone + 'static {
+    /// Answers a request whose head is given and whose body can be read within bounds.
+    fn handle(&self, head: http::request::Parts, body: Body) -> impl Future<Output = Answer>;
+}
+
+/// A body that has not been read yet.
+#[derive(Debug)]
+pub struct Body {
+    incoming: Incoming,
+    bounds: Http1Bounds,
+}
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is longer than the bound, or ended early.
+    #[error("the body is incomplete or longer than {0} bytes")]
+    Unreadable(usize),
+    /// It did not arrive in time.
+    #[error("the body did not arrive in {} seconds", .0.as_secs())]
+    TooSlow(Duration),
+}
+
+impl Body {
+    /// Reads it whole.
+    ///
+    /// # Errors
+    /// [`BodyError`] if it is too long, too slow or broken.
+    pub async fn read(self) -> Result<Bytes, BodyError> {
+        let limited = http_body_util::Limited::new(self.incoming, self.bounds.body_bytes_max);
+        let read = tokio::time::timeout(self.bounds.body_timeout, limited.collect()).await;
+        match read {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(_)) => Err(BodyError::Unreadable(self.bounds.body_bytes_max)),
+            Err(_) => Err(BodyError::TooSlow(self.bounds.body_timeout)),
+        }
+    }
+}
+
+/// Serves HTTP/1.1 connections with one handler.
+#[derive(Clone, Debug)]
+pub struct ServeHttp<H> {
+    /// The handler.
+    pub handler: H,
+    /// The bounds of each connection.
+    pub bounds: Http1Bounds,
+    /// Ends connections once their requests are answered.
+    pub draining: Draining,
+}
+
+impl<H: Handle> Serve for ServeHttp<H> {
+    fn connection(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + 'static {
+        let (handler, bounds) = (self.handler.clone(), self.bounds);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let handler = handler.clone();
+            async move {
+                let (head, incoming) = request.into_parts();
+                Ok::<_, Infallible>(handler.handle(head, Body { incoming, bounds }).await)
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.head_timeout)
+            .max_headers(bounds.headers_max)
+            .max_buf_size(bounds.head_bytes_max)
+            .serve_connection(TokioIo::new(stream), service);
+        let draining = self.draining.clone();
+        async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = draining.started() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(event = "connection_failed", listener = "http", %peer, %error);
+            }
+        }
+    }
+}

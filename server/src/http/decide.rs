@@ -1,0 +1,77 @@
+//! The `http` listener: `/json` decides, `/healthcheck` says whether traffic may come.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use http::request::Parts;
+use http::{Method, StatusCode};
+use tollgate_proto::json;
+use tollgate_proto::rls::rate_limit_response::Code;
+
+use super::answer::{self, Answer};
+use super::connection::{Body, Handle};
+use crate::error::CallError;
+use crate::grpc::RateLimit;
+use crate::state::State;
+
+/// Answers callers.
+#[derive(Clone)]
+pub struct DecideHttp {
+    /// Decides, as it does for gRPC.
+    pub rate_limit: RateLimit,
+    /// What health checks are told.
+    pub state: State,
+}
+
+impl Handle for DecideHttp {
+    async fn handle(&self, head: Parts, body: Body) -> Answer {
+        match (head.uri.path(), &head.method) {
+            // Any method, as the reference service takes it.
+            ("/json", _) => self.decide(body).await,
+            ("/healthcheck", &Method::GET | &Method::HEAD) => self.healthcheck(),
+            ("/healthcheck", _) => answer::method_not_allowed("GET, HEAD"),
+            _ => answer::not_found("/json and /healthcheck"),
+        }
+    }
+}
+
+impl DecideHttp {
+    async fn decide(&self, body: Body) -> Answer {
+        let body = match body.read().await {
+            Ok(body) => body,
+            Err(error) => return refuse(&CallError::Unreadable(error.to_string())),
+        };
+        let decided = || -> Result<Answer, CallError> {
+            let message = json::parse_request(&body).map_err(CallError::Unreadable)?;
+            let response = self.rate_limit.answer(&message)?;
+            let status = match response.overall_code() {
+                Code::Ok => StatusCode::OK,
+                Code::OverLimit => StatusCode::TOO_MANY_REQUESTS,
+                Code::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            let body = json::write_response(&response)
+                .map_err(|error| CallError::Unreadable(error.to_string()))?;
+            Ok(answer::json(status, body))
+        };
+        match catch_unwind(AssertUnwindSafe(decided)) {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => refuse(&error),
+            Err(_) => {
+                tracing::error!(event = "call_panicked");
+                metrics::counter!(crate::metrics::PANICS).increment(1);
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                answer::error(status, "internal", "internal error")
+            }
+        }
+    }
+
+    fn healthcheck(&self) -> Answer {
+        if self.state.is_draining() {
+            return answer::text(StatusCode::INTERNAL_SERVER_ERROR, "draining\n");
+        }
+        answer::text(StatusCode::OK, "OK")
+    }
+}
+
+fn refuse(error: &CallError) -> Answer {
+    answer::error(error.http_status(), error.reason(), &error.to_string())
+}

@@ -1,0 +1,15 @@
+//! The decision service, and everything behind the binary `tollgate`.
+//!
+//! The hot path is [`grpc`] (wire to core types) → [`decide`] (plan, charge, combine) → the core's
+//! store. `ARCHITECTURE.md` follows one check through the files.
+
+pub mod cli;
+pub mod config;
+pub mod decide;
+pub mod error;
+pub mod grpc;
+pub mod http;
+pub mod log;
+pub mod metrics;
+pub mod node;
+pub mod state;

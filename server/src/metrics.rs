@@ -1,0 +1,98 @@
+//! Every figure that Tollgate shows, by name. `docs/metrics.md` explains them to operators.
+
+use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tollgate_proto::rls::RateLimitResponse;
+use tollgate_proto::rls::rate_limit_response::Code;
+
+use crate::decide::Totals;
+use crate::error::CallError;
+
+/// Calls that panicked.
+pub const PANICS: &str = "tollgate_call_panics_total";
+const DECISIONS: &str = "tollgate_decisions_total";
+const ERRORS: &str = "tollgate_decision_errors_total";
+const KEYS: &str = "tollgate_ledger_keys";
+const BYTES: &str = "tollgate_ledger_bytes";
+const EXPIRED: &str = "tollgate_ledger_expired_total";
+const EVICTED: &str = "tollgate_ledger_evicted_total";
+const REFUSED: &str = "tollgate_ledger_refused_total";
+const CONNECTIONS: &str = "tollgate_connections";
+const BUILD: &str = "tollgate_build_info";
+
+/// Makes the process's recorder and returns what renders it. Metrics made before are lost, so this
+/// comes first; a second call in one process keeps the first recorder.
+pub fn install() -> PrometheusHandle {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_ok() {
+        describe();
+        gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    }
+    handle
+}
+
+/// Brings the gauges up to date; called before rendering.
+pub fn set_ledger(totals: &Totals) {
+    gauge!(KEYS).set(totals.keys as f64);
+    gauge!(BYTES).set(totals.bytes as f64);
+    counter!(EXPIRED).absolute(totals.stats.expired);
+    counter!(EVICTED, "reason" => "full").absolute(totals.stats.evicted_live);
+    counter!(EVICTED, "reason" => "over_limit").absolute(totals.stats.evicted_over_limit);
+    counter!(REFUSED).absolute(totals.stats.refused);
+}
+
+/// Brings the count of open connections of a listener up to date.
+pub fn set_connections(listener: &'static str, open: usize) {
+    gauge!(CONNECTIONS, "listener" => listener).set(open as f64);
+}
+
+/// The counters of one API, looked up once.
+#[derive(Clone, Debug)]
+pub struct Decisions {
+    allowed: Counter,
+    denied: Counter,
+    bad_request: Counter,
+    ledger_full: Counter,
+}
+
+impl Decisions {
+    /// The counters of `api`.
+    pub fn of(api: &'static str) -> Self {
+        Self {
+            allowed: counter!(DECISIONS, "api" => api, "verdict" => "allow"),
+            denied: counter!(DECISIONS, "api" => api, "verdict" => "deny"),
+            bad_request: counter!(ERRORS, "api" => api, "reason" => "bad_request"),
+            ledger_full: counter!(ERRORS, "api" => api, "reason" => "ledger_full"),
+        }
+    }
+
+    /// Counts an answer.
+    pub fn count(&self, response: &RateLimitResponse) {
+        match response.overall_code() {
+            Code::Ok => self.allowed.increment(1),
+            Code::OverLimit | Code::Unknown => self.denied.increment(1),
+        }
+    }
+
+    /// Counts a call without a decision.
+    pub fn count_error(&self, error: &CallError) {
+        match error {
+            CallError::Unreadable(_) | CallError::Refused(_) => self.bad_request.increment(1),
+            CallError::Unavailable(_) => self.ledger_full.increment(1),
+        }
+    }
+}
+
+fn describe() {
+    describe_counter!(DECISIONS, "Requests decided, by API and verdict.");
+    describe_counter!(ERRORS, "Requests that got no decision, by API and reason.");
+    describe_counter!(PANICS, "Calls that panicked and were answered INTERNAL.");
+    describe_gauge!(KEYS, "Keys in the ledger.");
+    describe_gauge!(BYTES, "Bytes that the ledger's keys account for.");
+    describe_counter!(EXPIRED, "Buckets freed after they had ended.");
+    describe_counter!(EVICTED, "Buckets given up while they still counted, by reason.");
+    describe_counter!(REFUSED, "Operations refused because the ledger was full.");
+    describe_gauge!(CONNECTIONS, "Open connections, by listener.");
+    describe_gauge!(BUILD, "The running version; always 1.");
+}

@@ -1,0 +1,60 @@
+//! What a person sees who starts Tollgate without arguments.
+
+use std::net::SocketAddr;
+
+use super::Addresses;
+
+/// What listens where, three requests worth trying, and what comes next.
+pub(super) fn text(addresses: &Addresses) -> String {
+    let Addresses { decide, http, admin } = addresses;
+    let (http_host, admin_host) = (reachable(*http), reachable(*admin));
+    format!(
+        "\
+tollgate {version} is ready
+
+  decide  {decide:<22}  gRPC: Envoy's rate-limit service v3, health
+  http    {http:<22}  /json, /healthcheck
+  admin   {admin:<22}  /livez, /readyz, /metrics
+
+Try these; the limit `demo` allows each client 5 hits a minute, the 6th gets 429:
+
+  curl -i -d '{BODY}' http://{http_host}/json
+  curl -i http://{http_host}/healthcheck
+  curl -s http://{admin_host}/metrics
+
+Your own limits: `tollgate serve --config FILE`; `tollgate check FILE` says what is wrong
+with a file, `tollgate schema` prints what one may hold. Ctrl-C drains and ends.
+",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}
+
+const BODY: &str = r#"{"domain":"tollgate","descriptors":[{"entries":[{"key":"limit","value":"demo"},{"key":"client","value":"alice"}]}]}"#;
+
+/// An address that a client on this machine can use: a wildcard is listened on, not called.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_lines_can_be_tried_and_name_addresses_that_can_be_called() {
+        let addresses = Addresses {
+            decide: "[::]:8081".parse().unwrap(),
+            http: "[::]:8080".parse().unwrap(),
+            admin: "127.0.0.1:6070".parse().unwrap(),
+        };
+        let text = text(&addresses);
+        let curls: Vec<_> = text.lines().filter(|line| line.starts_with("  curl ")).collect();
+        assert_eq!(curls.len(), 3);
+        assert!(curls[0].ends_with("http://localhost:8080/json"));
+        assert!(curls[2].ends_with("http://127.0.0.1:6070/metrics"));
+    }
+}

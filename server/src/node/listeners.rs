@@ -1,0 +1,123 @@
+//! The cores behind each listener, and what they serve.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tollgate_proto::ratelimit;
+use tollgate_runtime::cores::{Cores, Options, Serve};
+use tollgate_runtime::drain::Draining;
+
+use super::sockets::Sockets;
+use crate::config::{self, Config};
+use crate::decide::Decider;
+use crate::grpc::{Health, Http2Bounds, RateLimit, Router, ServeGrpc};
+use crate::http::{Admin, DecideHttp, Http1Bounds, ServeHttp};
+use crate::metrics;
+use crate::state::State;
+
+/// Connections on the decide listener. Envoys open a handful each; this bounds file descriptors.
+const DECIDE_CONNECTIONS_MAX: usize = 10_000;
+
+/// Connections on each of the others.
+const HTTP_CONNECTIONS_MAX: usize = 1_000;
+
+/// How long a drain waits for calls in flight. Far above any caller's deadline, below the 30 s
+/// after which orchestrators kill.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// What the listeners serve with.
+pub(super) struct Parts {
+    pub(super) decider: Arc<Decider>,
+    pub(super) health: Health,
+    pub(super) metrics: PrometheusHandle,
+    pub(super) state: State,
+    pub(super) draining: Draining,
+}
+
+/// The running cores of each listener.
+pub(super) struct Listeners {
+    decide: Cores,
+    http: Cores,
+    admin: Cores,
+    draining: Draining,
+}
+
+impl Listeners {
+    /// Starts the cores of every listener.
+    pub(super) fn start(config: &Config, parts: Parts) -> std::io::Result<Self> {
+        let Parts { decider, health, metrics, state, draining } = parts;
+        let body_bytes_max = config.bounds.message_bytes_max;
+        let rate_limit =
+            |api| RateLimit::new(Arc::clone(&decider), request_bounds(&config.bounds), api);
+        let router = Router::new(rate_limit("rls"), health.service(), body_bytes_max);
+        let grpc = ServeGrpc {
+            service: router,
+            bounds: Http2Bounds::default(),
+            draining: draining.clone(),
+        };
+        let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
+        let callers = DecideHttp { rate_limit: rate_limit("json"), state: state.clone() };
+        let callers = ServeHttp { handler: callers, bounds, draining: draining.clone() };
+        let operators = Admin { decider: Arc::clone(&decider), metrics, state };
+        let operators = ServeHttp { handler: operators, bounds, draining: draining.clone() };
+        Ok(Self {
+            decide: start(workers(config), DECIDE_CONNECTIONS_MAX, &draining, grpc)?,
+            http: start(1, HTTP_CONNECTIONS_MAX, &draining, callers)?,
+            admin: start(1, HTTP_CONNECTIONS_MAX, &draining, operators)?,
+            draining,
+        })
+    }
+
+    /// Accepts on every socket until the drain starts.
+    pub(super) async fn accept(&self, sockets: Sockets) -> std::io::Result<()> {
+        tokio::try_join!(
+            self.decide.accept(sockets.decide, self.draining.clone()),
+            self.http.accept(sockets.http, self.draining.clone()),
+            self.admin.accept(sockets.admin, self.draining.clone()),
+        )?;
+        Ok(())
+    }
+
+    /// Brings the counts of open connections up to date.
+    pub(super) fn measure(&self) {
+        metrics::set_connections("decide", self.decide.connections());
+        metrics::set_connections("http", self.http.connections());
+        metrics::set_connections("admin", self.admin.connections());
+    }
+
+    /// Waits for every core to end; call after the drain has started.
+    pub(super) fn join(self) {
+        self.decide.join();
+        self.http.join();
+        self.admin.join();
+    }
+}
+
+/// Starts `count` cores that serve with clones of `serve`.
+fn start<S: Serve + Clone + Send + Sync>(
+    count: usize,
+    connections_max: usize,
+    draining: &Draining,
+    serve: S,
+) -> std::io::Result<Cores> {
+    let options = Options { count, connections_max, drain_max: DRAIN_MAX };
+    Cores::start(options, draining, move |_| serve.clone())
+}
+
+/// Threads that decide: as configured, else one a core of the machine.
+fn workers(config: &Config) -> usize {
+    let machine = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    config.node.workers.map_or_else(machine, NonZeroUsize::get)
+}
+
+fn request_bounds(bounds: &config::Bounds) -> ratelimit::Bounds {
+    ratelimit::Bounds {
+        descriptors_max: bounds.descriptors_max,
+        entries_max: bounds.entries_max,
+        domain_bytes_max: bounds.domain_bytes_max,
+        key_bytes_max: bounds.key_bytes_max,
+        value_bytes_max: bounds.value_bytes_max,
+    }
+}

@@ -1,0 +1,129 @@
+//! A running node: listeners bound, cores started, served until a signal, drained.
+
+mod banner;
+mod listeners;
+mod sockets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tollgate_core::decision::Modes;
+use tollgate_core::key::KeySecret;
+use tollgate_core::limit::{LimitSet, Rules};
+use tollgate_core::store::Bounds;
+use tollgate_runtime::clock::SystemClock;
+use tollgate_runtime::drain::{Drain, signalled};
+
+use self::listeners::{Listeners, Parts};
+pub use self::sockets::Addresses;
+use self::sockets::Sockets;
+use crate::config::{self, Config};
+use crate::decide::{Active, Decider};
+use crate::grpc::Health;
+use crate::metrics;
+use crate::state::State;
+
+/// How often time is disciplined and ended buckets are freed.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How a node introduces itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// For a person at a terminal, on standard output: what listens where, what to try.
+    Banner,
+    /// Log events only.
+    Quiet,
+}
+
+/// The domains that a configuration yields, each with its rules.
+pub type Domains = Vec<(Arc<str>, Rules)>;
+
+/// Serves until SIGINT or SIGTERM, then drains. A second signal ends the process at once.
+///
+/// # Errors
+/// If an address cannot be bound or the operating system refuses a thread or a handler.
+pub fn run(config: &Config, domains: Domains, greeting: Greeting) -> anyhow::Result<()> {
+    let metrics = metrics::install();
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret).context("no random bytes for the hash key")?;
+    let limits = LimitSet::new(domains, &KeySecret::new(secret));
+    let active = Active { limits, modes: Modes::default() };
+    let config::Ledger { keys_max, bytes_max } = config.ledger;
+    let clock = Arc::new(SystemClock::start());
+    let decider = Arc::new(Decider::new(active, Bounds { keys_max, bytes_max }, clock));
+    let sockets = Sockets::bind(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(live(config, greeting, sockets, decider, metrics))
+}
+
+async fn live(
+    config: &Config,
+    greeting: Greeting,
+    sockets: Sockets,
+    decider: Arc<Decider>,
+    metrics: PrometheusHandle,
+) -> anyhow::Result<()> {
+    let drain = Drain::new();
+    let state = State::starting(drain.watch());
+    let health = Health::serving().await;
+    let addresses = sockets.addresses()?;
+    let parts = Parts {
+        decider: Arc::clone(&decider),
+        health: health.clone(),
+        metrics,
+        state: state.clone(),
+        draining: drain.watch(),
+    };
+    let listeners = Listeners::start(config, parts)?;
+    state.set_ready();
+    announce(&addresses, greeting);
+    let signal = tokio::select! {
+        ended = listeners.accept(sockets) => {
+            ended?;
+            "none"
+        }
+        () = tick(&decider, &listeners) => "none",
+        signal = signalled() => signal?,
+    };
+    tracing::info!(event = "draining", signal, "finishing calls in flight");
+    health.stop().await;
+    drain.start();
+    finish(listeners).await
+}
+
+async fn tick(decider: &Decider, listeners: &Listeners) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
+        decider.tick();
+        listeners.measure();
+    }
+}
+
+/// Waits for the cores, unless a second signal says not to.
+async fn finish(listeners: Listeners) -> anyhow::Result<()> {
+    let joined = tokio::task::spawn_blocking(move || listeners.join());
+    tokio::select! {
+        joined = joined => joined?,
+        signal = signalled() => {
+            tracing::warn!(event = "drain_cut_off", signal = signal?, "second signal");
+            std::process::exit(130);
+        }
+    }
+    tracing::info!(event = "drained");
+    Ok(())
+}
+
+fn announce(addresses: &Addresses, greeting: Greeting) {
+    let all = [("decide", addresses.decide), ("http", addresses.http), ("admin", addresses.admin)];
+    for (listener, address) in all {
+        tracing::info!(event = "listening", listener, %address);
+    }
+    tracing::info!(event = "ready", version = env!("CARGO_PKG_VERSION"));
+    if greeting == Greeting::Banner {
+        print!("{}", banner::text(addresses));
+    }
+}

@@ -1,0 +1,22 @@
+//! The harness: what the suites start, ask and stop.
+//!
+//! Tests here run the real `tollgate` binary against real peers (Envoy, gRPC and HTTP clients) over
+//! loopback. The harness owns every process it starts and every task it spawns, bounds every wait,
+//! and puts what it saw into its failure messages. It asserts nothing about Tollgate's answers:
+//! that is the suites' part.
+
+pub mod binary;
+pub mod curl;
+pub mod envoy;
+pub mod envoy_bootstrap;
+pub mod held_port;
+pub mod http;
+pub mod lines;
+pub mod process;
+pub mod raw_grpc;
+pub mod rls;
+pub mod seed;
+pub mod skip;
+pub mod tollgate;
+pub mod upstream;
+pub mod wait;

@@ -1,0 +1,303 @@
+//! A Tollgate node of a test: its configuration, its process, its addresses.
+//!
+//! The node listens on ports the system chose and says on standard error which; a node that is
+//! started again gets the same ports back. The harness reads three events of the JSON log
+//! (`listening`, `ready`, and the exit status as the last word) and nothing else of it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::binary;
+use crate::held_port::HeldPort;
+use crate::http::{self, Answer};
+use crate::process::{Process, Signal};
+use crate::rls::RateLimitServiceClient;
+use crate::wait::{self, Probe};
+
+/// From the start of the process to its `ready`.
+const START_BOUND: Duration = Duration::from_secs(15);
+
+/// From SIGTERM to the exit: above any drain that Tollgate's defaults allow.
+pub const STOP_BOUND: Duration = Duration::from_secs(30);
+
+/// For connecting, and for one call on the typed client.
+const CALL_BOUND: Duration = Duration::from_secs(5);
+
+const CONFIG_FILE: &str = "tollgate.yaml";
+const LIMITS_FOLDER: &str = "limits";
+
+/// What to start; see [`Tollgate::builder`].
+#[derive(Debug, Clone)]
+pub struct Builder {
+    workers: usize,
+    limits: Vec<(String, String)>,
+}
+
+impl Builder {
+    /// Adds a ratelimit file.
+    #[must_use]
+    pub fn limits(mut self, file: &str, yaml: &str) -> Self {
+        self.limits.push((file.to_owned(), yaml.to_owned()));
+        self
+    }
+
+    /// Sets the number of decision cores; 2 unless said.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Writes the files, starts the node and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it is not ready in time, with what it logged.
+    pub async fn start(self) -> anyhow::Result<Tollgate> {
+        let folder = tempfile::tempdir()?;
+        let limits = folder.path().join(LIMITS_FOLDER);
+        fs::create_dir(&limits)?;
+        for (file, yaml) in &self.limits {
+            fs::write(limits.join(file), yaml)?;
+        }
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let wanted = Addresses { decide: any, http: any, admin: any };
+        let (process, addresses) = launch(folder.path(), self.workers, wanted).await?;
+        Ok(Tollgate { process, addresses, workers: self.workers, held: Vec::new(), folder })
+    }
+}
+
+/// A node. Dropped, its process is killed.
+#[derive(Debug)]
+pub struct Tollgate {
+    process: Process,
+    addresses: Addresses,
+    workers: usize,
+    /// The node's ports while it is down.
+    held: Vec<HeldPort>,
+    folder: TempDir,
+}
+
+/// Where a node listens.
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    decide: SocketAddr,
+    http: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Tollgate {
+    /// A node with two decision cores, without limits.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder { workers: 2, limits: Vec::new() }
+    }
+
+    /// The gRPC listener for proxies.
+    #[must_use]
+    pub fn decide_addr(&self) -> SocketAddr {
+        self.addresses.decide
+    }
+
+    /// The HTTP listener for services.
+    #[must_use]
+    pub fn http_addr(&self) -> SocketAddr {
+        self.addresses.http
+    }
+
+    /// The operator's listener.
+    #[must_use]
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.addresses.admin
+    }
+
+    /// The node's process.
+    #[must_use]
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// The folder with the node's files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The JSON lines of its log, oldest first; other lines are left out.
+    #[must_use]
+    pub fn log(&self) -> Vec<Value> {
+        events(&self.process)
+    }
+
+    /// Sends SIGTERM, waits for the drain and expects exit code 0; keeps the ports for a new start.
+    ///
+    /// # Errors
+    /// When it does not end in time, or with another status.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.process.signal(Signal::Terminate)?;
+        self.ended_well().await
+    }
+
+    /// Waits for the end of a node that was told to stop, as [`Tollgate::stop`] does.
+    ///
+    /// # Errors
+    /// When it does not end in time, or with another status than 0.
+    pub async fn ended_well(&mut self) -> anyhow::Result<()> {
+        let exit = self.process.wait_exit(STOP_BOUND).await?;
+        ensure!(exit.code() == Some(0), "tollgate ended with {exit}\n{}", self.process.story());
+        self.hold_ports()
+    }
+
+    /// Kills it as a crash would; keeps the ports for a new start.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill()?;
+        self.hold_ports()
+    }
+
+    /// Starts a stopped node again, on the same ports and files.
+    ///
+    /// # Errors
+    /// When it is not ready in time.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        let launched = launch(self.folder.path(), self.workers, self.addresses).await?;
+        (self.process, self.addresses) = launched;
+        self.held.clear();
+        Ok(())
+    }
+
+    /// Stops it and starts it again.
+    ///
+    /// # Errors
+    /// As of the two steps.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop().await?;
+        self.start_again().await
+    }
+
+    /// A new connection to the decide listener.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn channel(&self) -> anyhow::Result<Channel> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.addresses.decide))?;
+        let endpoint = endpoint.connect_timeout(CALL_BOUND).timeout(CALL_BOUND);
+        endpoint.connect().await.with_context(|| self.process.story())
+    }
+
+    /// A rate-limit client on a new connection.
+    ///
+    /// # Errors
+    /// When the connection cannot be made.
+    pub async fn rls(&self) -> anyhow::Result<RateLimitServiceClient<Channel>> {
+        Ok(RateLimitServiceClient::new(self.channel().await?))
+    }
+
+    /// A GET on the HTTP listener.
+    ///
+    /// # Errors
+    /// When there is no whole answer in time.
+    pub async fn http_get(&self, path: &str) -> anyhow::Result<Answer> {
+        http::get(self.addresses.http, path, &[]).await
+    }
+
+    /// A GET on the operator's listener.
+    ///
+    /// # Errors
+    /// When there is no whole answer in time.
+    pub async fn admin_get(&self, path: &str) -> anyhow::Result<Answer> {
+        http::get(self.addresses.admin, path, &[]).await
+    }
+
+    fn hold_ports(&mut self) -> anyhow::Result<()> {
+        let Addresses { decide, http, admin } = self.addresses;
+        self.held =
+            [decide, http, admin].map(HeldPort::hold).into_iter().collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}
+
+async fn launch(
+    folder: &Path,
+    workers: usize,
+    wanted: Addresses,
+) -> anyhow::Result<(Process, Addresses)> {
+    let config = folder.join(CONFIG_FILE);
+    fs::write(&config, config_text(workers, wanted))?;
+    let mut process =
+        Process::start("tollgate", binary::command()?.arg("serve").arg("-c").arg(&config))?;
+    let ready = wait::until("a ready tollgate", START_BOUND, async || {
+        if let Ok(Some(exit)) = process.exited() {
+            return Probe::Never(format!("tollgate ended with {exit}"));
+        }
+        let events = events(&process);
+        if !events.iter().any(|event| event["event"] == "ready") {
+            return Probe::NotYet(format!("{} events, none of them `ready`", events.len()));
+        }
+        match Addresses::learn(&events) {
+            Some(addresses) => Probe::Holds(addresses),
+            None => Probe::Never("`ready` without the address of every listener".into()),
+        }
+    });
+    let ready = ready.await;
+    let addresses = ready.with_context(|| process.story())?;
+    Ok((process, addresses))
+}
+
+impl Addresses {
+    fn learn(events: &[Value]) -> Option<Self> {
+        let address = |listener: &str| {
+            let mut listening = events.iter().filter(|event| event["event"] == "listening");
+            let event = listening.find(|event| event["listener"] == listener)?;
+            event["address"].as_str()?.parse().ok()
+        };
+        Some(Self { decide: address("decide")?, http: address("http")?, admin: address("admin")? })
+    }
+}
+
+fn config_text(workers: usize, Addresses { decide, http, admin }: Addresses) -> String {
+    format!(
+        r#"node: {{workers: {workers}}}
+listeners:
+  decide: {{address: "{decide}"}}
+  http: {{address: "{http}"}}
+  admin: {{address: "{admin}"}}
+ratelimit_files: ["{LIMITS_FOLDER}"]
+telemetry: {{log_format: json}}
+"#
+    )
+}
+
+fn events(process: &Process) -> Vec<Value> {
+    let lines = process.stderr().all();
+    lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learns_every_address_from_the_log() {
+        let listening = |listener: &str, port: u16| {
+            serde_json::json!({"event": "listening", "listener": listener,
+                "address": format!("127.0.0.1:{port}")})
+        };
+        let mut events = vec![listening("decide", 1), listening("http", 2)];
+        assert!(Addresses::learn(&events).is_none());
+        events.push(listening("admin", 3));
+        let addresses = Addresses::learn(&events).unwrap();
+        assert_eq!(
+            [addresses.decide, addresses.http, addresses.admin].map(|a| a.port()),
+            [1, 2, 3]
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! The suites: what Tollgate does for its peers, one module a behaviour area.
+//!
+//! Every test starts its own processes and touches nobody else's. They need the built binary
+//! (`cargo xtask test` builds it); the ones through Envoy skip by name where there is no Envoy.
+//! Limits here are mostly a year long: a window that turns during a test would be a new count.
+
+mod door;
+mod drain;
+mod exact;
+mod failure_mode;
+mod fronted;
+mod harness;
+mod health;
+mod hostile;
+mod through_envoy;
