@@ -17,7 +17,7 @@ pub(super) fn run(files: &[PathBuf]) -> ExitCode {
                 println!("{}: ok, {summary}", path.display());
             }
             Err(report) => {
-                eprint!("{report}");
+                eprintln!("{report}");
                 code = ExitCode::FAILURE;
             }
         }

@@ -100,7 +100,7 @@ fn serve(file: &std::path::Path) -> anyhow::Result<ExitCode> {
     let (config, domains) = match loaded {
         Ok(loaded) => loaded,
         Err(report) => {
-            eprint!("{report}");
+            eprintln!("{report}");
             eprintln!("nothing was started; `tollgate check {}` repeats this", file.display());
             return Ok(ExitCode::FAILURE);
         }

@@ -1,7 +1,7 @@
 //! Configuration: `tollgate.yaml` and the rate-limit service's files, turned into valid types.
 //!
-//! A file is read into a tree that knows its places ([`document`]), decoded into serde twins
-//! ([`raw`]) and validated into [`Config`]; everything wrong is told at once, as
+//! A file is read into a tree that knows its places (`document`), decoded into serde twins
+//! (`raw`) and validated into [`Config`]; everything wrong is told at once, as
 //! `FILE:LINE:COLUMN: KEY.PATH: what is wrong`. Nothing here applies a configuration or watches a
 //! file for changes.
 

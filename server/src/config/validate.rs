@@ -13,7 +13,7 @@ use tollgate_core::limit::{Rules, Window};
 use super::document::{Document, Trail};
 use super::quantity::{Length, Size};
 use super::raw::{self, Range, RawConfig, RawLimit};
-use super::report::{Issues, Report};
+use super::report::{Issues, Report, excerpt};
 use super::{Bounds, Config, Ledger, Listeners, Node, Telemetry, decode, named};
 
 /// Bytes of a limit's name: it is repeated in paths, statistics and every request.
@@ -129,7 +129,7 @@ impl Validator<'_> {
         let parsed = text.parse().ok();
         if parsed.is_none() {
             let trail = listener.key("address");
-            let message = format!("expected an IP address and a port, found \"{text}\"");
+            let message = format!("expected an IP address and a port, found \"{}\"", excerpt(text));
             let issue = self.document.issue(&trail, message);
             self.issues.push(issue.with_help("write it as `127.0.0.1:8081` or `[::]:8081`"));
         }

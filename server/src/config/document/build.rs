@@ -10,7 +10,8 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag as RawTag};
 
 use super::trail::{push_index, push_key};
-use super::{DEPTH_MAX, Document, FILE_BYTES_MAX, Kind, NODES_MAX, Node, Place, Scalar, Tag};
+use super::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
+use super::{Document, Kind, Node, Place, Scalar, Tag};
 use super::{merge, tag};
 use crate::config::report::{Issue, Issues, Report, excerpt};
 
@@ -25,18 +26,18 @@ pub(crate) fn parse(source: &str, text: &str) -> Result<Document, Report> {
         Ok(()) => {}
         Err(issue) => builder.issues.push(issue),
     }
-    let Builder { source, root, nodes, issues, .. } = builder;
+    let Builder { source, root, spent, issues, .. } = builder;
     let empty = || scalar_node(Place { line: 1, column: 1 }, "", true, None);
     let root = root.unwrap_or_else(empty);
-    issues.or_else_value(Document { source, root, nodes })
+    issues.or_else_value(Document { source, root, nodes: spent.nodes })
 }
 
 struct Builder {
     source: Arc<str>,
     frames: Vec<Frame>,
     anchors: BTreeMap<usize, Anchored>,
-    /// Nodes made so far, copies for anchors included.
-    nodes: usize,
+    /// Everything made so far, copies for anchors included.
+    spent: Cost,
     documents: usize,
     /// Where the text ends. The parser puts what is missing there behind a line break that need not
     /// be in the file.
@@ -51,8 +52,8 @@ struct Frame {
     place: Place,
     /// Collections inside each other below this one.
     height: usize,
-    /// Nodes made before this one.
-    nodes_before: usize,
+    /// What was made before this one.
+    spent_before: Cost,
     content: Content,
 }
 
@@ -64,8 +65,33 @@ enum Content {
 /// What an alias stands for, and what writing it out costs.
 struct Anchored {
     node: Node,
-    nodes: usize,
+    cost: Cost,
     height: usize,
+}
+
+/// What nodes cost those who keep or copy them.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    nodes: usize,
+    text_bytes: usize,
+}
+
+impl Cost {
+    /// A scalar or the head of a collection.
+    fn of_one(text: &str) -> Self {
+        Self { nodes: 1, text_bytes: text.len() }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            nodes: self.nodes.saturating_add(other.nodes),
+            text_bytes: self.text_bytes.saturating_add(other.text_bytes),
+        }
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        Self { nodes: self.nodes - earlier.nodes, text_bytes: self.text_bytes - earlier.text_bytes }
+    }
 }
 
 impl Builder {
@@ -74,7 +100,7 @@ impl Builder {
             source: source.into(),
             frames: Vec::new(),
             anchors: BTreeMap::new(),
-            nodes: 0,
+            spent: Cost::default(),
             documents: 0,
             end: Place { line: 1, column: 1 },
             root: None,
@@ -117,9 +143,10 @@ impl Builder {
             Event::DocumentStart(_) => self.start_document(place),
             Event::Scalar(text, style, anchor, tag) => {
                 let tag = self.scalar_tag(place, tag.as_deref())?;
-                self.count(1, place)?;
+                let cost = Cost::of_one(&text);
+                self.spend(cost, place)?;
                 let node = scalar_node(place, &text, style == ScalarStyle::Plain, tag);
-                self.close(node, anchor, 1, 0)
+                self.close(node, anchor, cost, 0)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.collection_tag(place, tag.as_deref(), "seq")?;
@@ -147,9 +174,9 @@ impl Builder {
         if self.frames.len() >= DEPTH_MAX {
             return Err(self.too_deep(place));
         }
-        let nodes_before = self.nodes;
-        self.count(1, place)?;
-        self.frames.push(Frame { anchor, place, height: 0, nodes_before, content });
+        let spent_before = self.spent;
+        self.spend(Cost::of_one(""), place)?;
+        self.frames.push(Frame { anchor, place, height: 0, spent_before, content });
         Ok(())
     }
 
@@ -162,7 +189,8 @@ impl Builder {
             Content::Mapping { entries, .. } => Kind::Mapping(self.finish_mapping(entries)),
         };
         let node = Node { kind, place: frame.place };
-        self.close(node, frame.anchor, self.nodes - frame.nodes_before, frame.height + 1)
+        let cost = self.spent.since(frame.spent_before);
+        self.close(node, frame.anchor, cost, frame.height + 1)
     }
 
     fn finish_mapping(&mut self, entries: Vec<(Node, Node)>) -> Vec<(Node, Node)> {
@@ -181,16 +209,10 @@ impl Builder {
     }
 
     /// Puts a complete node where it belongs, and aside if it has an anchor.
-    fn close(
-        &mut self,
-        node: Node,
-        anchor: usize,
-        nodes: usize,
-        height: usize,
-    ) -> Result<(), Issue> {
+    fn close(&mut self, node: Node, anchor: usize, cost: Cost, height: usize) -> Result<(), Issue> {
         if anchor > 0 {
-            self.count(nodes, node.place)?;
-            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, height });
+            self.spend(cost, node.place)?;
+            self.anchors.insert(anchor, Anchored { node: node.clone(), cost, height });
         }
         self.add(node, height);
         Ok(())
@@ -200,11 +222,11 @@ impl Builder {
         let Some(anchored) = self.anchors.get(&anchor) else {
             return Err(self.issue(place, "an alias inside what it stands for"));
         };
-        let (nodes, height) = (anchored.nodes, anchored.height);
+        let (cost, height) = (anchored.cost, anchored.height);
         if self.frames.len() + height > DEPTH_MAX {
             return Err(self.too_deep(place));
         }
-        self.count(nodes, place)?;
+        self.spend(cost, place)?;
         if let Some(anchored) = self.anchors.get(&anchor) {
             let node = anchored.node.clone();
             self.add(node, height);
@@ -233,10 +255,15 @@ impl Builder {
         }
     }
 
-    fn count(&mut self, nodes: usize, place: Place) -> Result<(), Issue> {
-        self.nodes = self.nodes.saturating_add(nodes);
-        if self.nodes > NODES_MAX {
+    fn spend(&mut self, cost: Cost, place: Place) -> Result<(), Issue> {
+        self.spent = self.spent.plus(cost);
+        if self.spent.nodes > NODES_MAX {
             let message = format!("more than {NODES_MAX} values, with every alias written out");
+            return Err(self.issue(place, message));
+        }
+        if self.spent.text_bytes > TEXT_BYTES_MAX {
+            let most = TEXT_BYTES_MAX >> 20;
+            let message = format!("more than {most} MiB of text, with every alias written out");
             return Err(self.issue(place, message));
         }
         Ok(())

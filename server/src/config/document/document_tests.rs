@@ -157,6 +157,12 @@ fn a_file_of_aliases_cannot_multiply_without_end() {
 }
 
 #[test]
+fn a_long_text_cannot_be_multiplied_by_aliases() {
+    let text = format!("- &a {}\n{}", "x".repeat(1 << 20), "- *a\n".repeat(20));
+    assert!(refusal(&text).contains("more than 16 MiB of text, with every alias"));
+}
+
+#[test]
 fn a_chain_of_aliases_cannot_grow_deeper_than_a_file_may_be() {
     let mut chain = String::from("a0: &a0 x\n");
     for level in 1..200 {

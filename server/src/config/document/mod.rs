@@ -28,6 +28,10 @@ pub(crate) const FILE_BYTES_MAX: usize = 4 << 20;
 /// otherwise multiply without end.
 const NODES_MAX: usize = 1_000_000;
 
+/// Bytes of all scalars of one file, with every alias written out: whoever takes the texts over
+/// copies them.
+const TEXT_BYTES_MAX: usize = 4 * FILE_BYTES_MAX;
+
 /// Collections inside each other, the root included. Keeps every walk that recurses within a small
 /// part of a thread's stack; enough for 31 levels of descriptors.
 const DEPTH_MAX: usize = 64;

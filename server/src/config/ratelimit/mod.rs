@@ -95,6 +95,8 @@ struct Domains {
 /// What is found on the way.
 #[derive(Default)]
 struct Findings {
+    /// Bytes of all descriptors' paths so far.
+    path_bytes: usize,
     metadata: Vec<(Arc<str>, Value)>,
     notes: Issues,
     issues: Issues,
@@ -121,7 +123,7 @@ impl Loader {
     }
 
     fn finish(self) -> Result<Loaded, Report> {
-        let Findings { metadata, notes, issues } = self.findings;
+        let Findings { metadata, notes, issues, .. } = self.findings;
         let notes = notes.into_report().map(Report::into_issues).unwrap_or_default();
         issues.or_else_value(Loaded { domains: self.domains.list, metadata, notes })
     }

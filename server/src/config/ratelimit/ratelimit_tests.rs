@@ -147,6 +147,15 @@ fn a_file_that_cannot_be_read_is_told() {
     assert!(issue.message.starts_with("error loading config file: cannot be read: "), "{issue}");
 }
 
+#[test]
+fn a_long_key_cannot_be_multiplied_by_the_descriptors_below_it() {
+    let below = (0..100).map(|i| format!("{{key: a{i}}}, ")).collect::<String>();
+    let long = "x".repeat(1 << 20);
+    let text = descriptor(&format!("{{key: {long}, descriptors: [{below}]}}"));
+    let [line] = &wrong(&text)[..] else { panic!() };
+    assert!(line.ends_with(": the paths of all descriptors are longer than 64 MiB"), "{line}");
+}
+
 fn never_panics(text: &str) -> Result<(), Report> {
     let document = document::parse("a.yaml", text)?;
     read_document(&document, Options::default()).map(|_| ())

@@ -30,6 +30,10 @@ const DESCRIPTOR_KEYS: &[&str] = &[
 const RATE_LIMIT_KEYS: &[&str] = &["unit", "requests_per_unit", "unlimited", "name", "replaces"];
 const REPLACES_KEYS: &[&str] = &["name"];
 
+/// Bytes of all paths in a set of files. A path holds those of its parents, so a long key with many
+/// descriptors below it would multiply.
+const PATH_BYTES_MAX: usize = 64 << 20;
+
 /// Adds a file's rules to those of its domain, and what is wrong with them to the issues.
 pub(super) fn add(
     document: &Document,
@@ -99,6 +103,9 @@ impl File<'_> {
         let mut rule = Rule { key: key.into(), ..Rule::default() };
         rule.value = self.text(node, trail, "value").into();
         let text = rule.text();
+        if !self.affords_path(node, trail, parent.len() + text.len() + 1) {
+            return;
+        }
         let path: Arc<str> = format!("{parent}.{text}").into();
         if key.is_empty() {
             let place = node.entry("key").map_or(node.place, |(place, _)| place);
@@ -120,6 +127,18 @@ impl File<'_> {
         self.descriptors(&mut rule.rules, &path, node, trail);
         // A duplicate was told already.
         let _ = rules.add(rule);
+    }
+
+    fn affords_path(&mut self, node: &Node, trail: &Trail<'_>, bytes: usize) -> bool {
+        let before = self.findings.path_bytes;
+        self.findings.path_bytes = before.saturating_add(bytes);
+        let is_affordable = self.findings.path_bytes <= PATH_BYTES_MAX;
+        if !is_affordable && before <= PATH_BYTES_MAX {
+            let most = PATH_BYTES_MAX >> 20;
+            let message = format!("the paths of all descriptors are longer than {most} MiB");
+            self.wrong(node.place, trail, message);
+        }
+        is_affordable
     }
 
     fn share_threshold(&mut self, node: &Node, trail: &Trail<'_>, text: &str) -> bool {
