@@ -36,7 +36,7 @@ pub struct Current<'a> {
     pub quota: Quota,
     /// Its name, if it has one.
     pub name: Option<&'a Arc<str>>,
-    /// Time until its window ends.
+    /// Time until nothing is spent any more; for a denied request, until it would pass.
     pub reset_after: Duration,
 }
 
@@ -80,6 +80,16 @@ impl<'a> Decision<'a> {
     }
 }
 
+impl<'a> Decision<'a> {
+    /// The status that headers describe: the last one that rejects by itself, else the one with the
+    /// least left; only statuses with a limit count.
+    pub fn tightest(&self) -> Option<&Status<'a>> {
+        let counted = || self.statuses.iter().filter(|status| status.current.is_some());
+        let rejects = |status: &&Status<'_>| status.code == Code::OverLimit && !status.quota_mode;
+        counted().rfind(rejects).or_else(|| counted().min_by_key(|status| status.remaining))
+    }
+}
+
 impl Status<'_> {
     fn without_limit(quota_mode: bool) -> Self {
         Self { code: Code::Ok, current: None, remaining: 0, quota_mode }
@@ -107,7 +117,8 @@ fn status_of<'a>(operation: &Operation<'a>, outcome: Option<&Outcome>, modes: Mo
     let over = outcome.is_none_or(|outcome| outcome.over);
     let shadow = operation.limit.is_some_and(|limit| limit.shadow);
     let quota_mode = modes.quota || operation.limit.is_some_and(|limit| limit.quota_mode);
-    let reset_after = outcome.map_or(Duration::ZERO, |outcome| outcome.reset_after);
+    let reset_after = outcome
+        .map_or(Duration::ZERO, |outcome| outcome.retry_after.unwrap_or(outcome.reset_after));
     let name = operation.limit.and_then(|limit: &'a Limit| limit.name.as_ref());
     Status {
         code: if over && !shadow { Code::OverLimit } else { Code::Ok },

@@ -18,18 +18,14 @@ enum Was {
 }
 
 fn limit(shadow: bool, quota_mode: bool) -> Limit {
-    Limit {
-        bound: Bound::Limited(Quota::per_unit(10, Unit::Minute)),
-        name: Some(Arc::from("n")),
-        path: Arc::from("d.k"),
-        shadow,
-        quota_mode,
-        replaces: Box::default(),
-    }
+    let bound = Bound::Limited(Quota::per_unit(10, Unit::Minute));
+    Limit { name: Some(Arc::from("n")), shadow, quota_mode, ..Limit::new(bound, Arc::from("d.k")) }
 }
 
 fn outcome(over: bool, remaining: u32) -> Outcome {
-    Outcome { over, before: 0, after: 1, remaining, reset_after: Duration::from_secs(37) }
+    let reset_after = Duration::from_secs(37);
+    let retry_after = over.then_some(reset_after);
+    Outcome { over, before: 0, after: 1, remaining, reset_after, retry_after }
 }
 
 struct Answer {
@@ -141,4 +137,45 @@ fn an_operation_without_an_outcome_reads_as_over() {
     assert_eq!(Decision::of(&plan, &[], PLAIN).overall, Code::OverLimit);
     let dangling = Plan { items: vec![Item::Counted(3..9)], ..Plan::default() };
     assert_eq!(Decision::of(&dangling, &[], PLAIN).overall, Code::OverLimit);
+}
+
+#[test]
+fn headers_describe_the_last_denial_else_the_least_remaining() {
+    let status = |code, remaining, quota_mode| Status {
+        code,
+        current: Some(Current {
+            quota: Quota::per_unit(remaining + 10, Unit::Minute),
+            name: None,
+            reset_after: Duration::ZERO,
+        }),
+        remaining,
+        quota_mode,
+    };
+    let described = |statuses: Vec<Status<'static>>| {
+        let decision = Decision { overall: Code::Ok, shadowed: false, statuses };
+        decision.tightest().and_then(|status| status.current).map(|current| current.quota.limit)
+    };
+    let (ok, over) = (Code::Ok, Code::OverLimit);
+    assert_eq!(described(vec![Status::without_limit(false)]), None);
+    assert_eq!(described(vec![status(ok, 3, false), status(ok, 1, false)]), Some(11));
+    let first = status(ok, 1, false);
+    let second = Status {
+        current: Some(Current {
+            quota: Quota::per_unit(99, Unit::Minute),
+            ..first.current.unwrap()
+        }),
+        ..first
+    };
+    assert_eq!(described(vec![first, second]), Some(11), "the first of equals");
+    let c = status(over, 0, false);
+    let d = Status {
+        current: Some(Current { quota: Quota::per_unit(77, Unit::Minute), ..c.current.unwrap() }),
+        ..c
+    };
+    assert_eq!(described(vec![status(ok, 3, false), c, d]), Some(77), "the last denial");
+    assert_eq!(
+        described(vec![status(ok, 3, false), status(over, 0, true)]),
+        Some(10),
+        "least left"
+    );
 }

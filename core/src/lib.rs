@@ -12,6 +12,8 @@ pub mod decision;
 pub mod descriptor;
 pub mod key;
 pub mod limit;
+pub mod metadata;
 pub mod plan;
 pub mod store;
+pub mod tally;
 pub mod time;

@@ -2,7 +2,6 @@
 //!
 //! Planning spends nothing and knows no time, so `explain` and the decision share it.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -39,8 +38,17 @@ pub struct Label<'a> {
     pub entries: &'a [Entry<'a>],
 }
 
-impl Label<'_> {
-    /// `domain key=value key=value`, cut at [`LABEL_BYTES_MAX`] bytes.
+/// Stands before each entry of a label's text.
+const ENTRY: char = '\u{1e}';
+/// Stands between an entry's key and value.
+const VALUE: char = '\u{1f}';
+/// Ends a text that does not say all of its label.
+const CUT: char = '\u{18}';
+
+impl<'a> Label<'a> {
+    /// A text of at most [`LABEL_BYTES_MAX`] bytes, from which [`Label::parse`] reads the label.
+    /// One that is longer, or that holds the separators itself, is cut or marked, and is then only
+    /// good to look at.
     pub fn to_text(&self) -> Box<str> {
         let mut text = String::with_capacity(64);
         text.push_str(self.domain);
@@ -48,16 +56,49 @@ impl Label<'_> {
             if text.len() >= LABEL_BYTES_MAX {
                 break;
             }
-            // Writing to a String cannot fail.
-            let _ = write!(text, " {}={}", entry.key, entry.value);
+            text.push(ENTRY);
+            text.push_str(entry.key);
+            text.push(VALUE);
+            text.push_str(entry.value);
         }
-        text.truncate(text.floor_char_boundary(LABEL_BYTES_MAX));
+        let separators = text.bytes().filter(|byte| matches!(byte, 0x18 | 0x1e | 0x1f)).count();
+        let is_whole = text.len() < LABEL_BYTES_MAX && separators == 2 * self.entries.len();
+        if !is_whole {
+            text.truncate(text.floor_char_boundary(LABEL_BYTES_MAX - CUT.len_utf8()));
+            text.push(CUT);
+        }
         text.into_boxed_str()
+    }
+
+    /// Domain and entries of a text that says all of its label.
+    pub fn parse(text: &'a str) -> Option<(&'a str, Vec<Entry<'a>>)> {
+        if text.ends_with(CUT) {
+            return None;
+        }
+        let mut parts = text.split(ENTRY);
+        let domain = parts.next()?;
+        let entry = |part: &'a str| {
+            let (key, value) = part.split_once(VALUE)?;
+            Some(Entry { key, value })
+        };
+        Some((domain, parts.map(entry).collect::<Option<Vec<_>>>()?))
+    }
+
+    /// A label's text for people: `domain key=value key=value`, with `…` where something is cut.
+    pub fn printable(text: &str) -> String {
+        let shown = |c: char| match c {
+            ENTRY => ' ',
+            VALUE => '=',
+            CUT => '…',
+            c if c.is_control() => char::REPLACEMENT_CHARACTER,
+            c => c,
+        };
+        text.chars().map(shown).collect()
     }
 }
 
 /// What one descriptor meets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Item<'a> {
     /// No rule: it passes, uncounted.
     Unmatched,

@@ -3,16 +3,13 @@
 use super::*;
 use crate::descriptor::Override;
 use crate::key::KeySecret;
-use crate::limit::{Node, Rules, Unit};
+use crate::limit::{Node, Options, Rules, Unit};
 
 fn limit(name: &str, replaces: &[&str]) -> Limit {
     Limit {
-        bound: Bound::Limited(Quota::per_unit(10, Unit::Minute)),
         name: (!name.is_empty()).then(|| Arc::from(name)),
-        path: Arc::from("d.path"),
-        shadow: false,
-        quota_mode: false,
         replaces: replaces.iter().map(|name| Arc::from(*name)).collect(),
+        ..Limit::new(Bound::Limited(Quota::per_unit(10, Unit::Minute)), Arc::from("d.path"))
     }
 }
 
@@ -25,7 +22,7 @@ fn set(nodes: Vec<Node>) -> LimitSet {
     for node in nodes {
         rules.add(node).unwrap();
     }
-    LimitSet::new([(Arc::from("d"), rules)], &KeySecret::new([7; 16]))
+    LimitSet::new([(Arc::from("d"), rules, Options::default())], &KeySecret::new([7; 16]))
 }
 
 fn plan<'a>(set: &'a LimitSet, domain: &'a str, descriptors: &'a [Descriptor<'a>]) -> Plan<'a> {
@@ -112,11 +109,22 @@ fn mutual_replacement_drops_both_and_an_unlimited_rule_replaces_too() {
 }
 
 #[test]
-fn a_label_reads_well_and_is_cut_between_characters() {
-    let entries = [Entry { key: "user", value: "ü" }, Entry { key: "k", value: "" }];
-    assert_eq!(&*Label { domain: "d", entries: &entries }.to_text(), "d user=ü k=");
+fn a_label_can_be_read_back() {
+    let entries = [Entry { key: "user", value: "ü=1 x" }, Entry { key: "k", value: "" }];
+    let text = Label { domain: "d", entries: &entries }.to_text();
+    let (domain, read) = Label::parse(&text).unwrap();
+    assert_eq!((domain, &read[..]), ("d", &entries[..]));
+    let none = Label { domain: "d", entries: &[] }.to_text();
+    assert_eq!(Label::parse(&none), Some(("d", vec![])));
+}
+
+#[test]
+fn a_label_that_lost_something_is_not_read_back() {
     let long = "ü".repeat(1_000);
     let entries = [Entry { key: "key", value: &long }];
     let text = Label { domain: "d", entries: &entries }.to_text();
     assert!(text.len() <= LABEL_BYTES_MAX && text.len() > LABEL_BYTES_MAX - 4);
+    assert_eq!(Label::parse(&text), None);
+    let entries = [Entry { key: "key", value: "a\u{1f}b" }];
+    assert_eq!(Label::parse(&Label { domain: "d", entries: &entries }.to_text()), None);
 }

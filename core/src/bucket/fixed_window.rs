@@ -18,6 +18,15 @@ pub struct FixedWindow {
     ends: Wall,
     /// Stops at the greatest number, which is never below a limit, so a full count stays over.
     hits: u32,
+    tag: Tag,
+}
+
+/// One byte with one value: the enums around a window keep their tags in its other values, so that
+/// a bucket stays 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Tag {
+    Window = 0,
 }
 
 impl FixedWindow {
@@ -25,7 +34,7 @@ impl FixedWindow {
     pub fn fresh(window: Window, now: Now) -> Self {
         let number = now.epoch.as_nanos() / window.nanos();
         let ends = number.saturating_add(1).saturating_mul(window.nanos());
-        Self { ends: Wall::from_nanos(ends), hits: 0 }
+        Self { ends: Wall::from_nanos(ends), hits: 0, tag: Tag::Window }
     }
 
     /// Applies `charge`. A `now` before this window's start is taken for its start: what was spent
@@ -45,12 +54,14 @@ impl FixedWindow {
         };
         self.hits = u32::try_from(after).unwrap_or(u32::MAX);
         let left = limit.saturating_sub(after);
+        let reset_after = self.ends.since(now.epoch);
         Outcome {
             over,
             before,
             after,
             remaining: u32::try_from(left).unwrap_or(u32::MAX),
-            reset_after: self.ends.since(now.epoch),
+            reset_after,
+            retry_after: over.then_some(reset_after),
         }
     }
 

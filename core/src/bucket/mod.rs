@@ -1,13 +1,20 @@
 //! The live state of one limit for one key, and what a charge does to it.
 //!
-//! A bucket is 16 bytes and holds only what its algorithm must remember; the numbers of the limit
-//! come with every operation, so a raised or lowered limit acts with the next hit.
+//! A bucket is 16 bytes in its slot (a sliding window and a penalty keep more on the heap) and holds
+//! only what its algorithm must remember; the numbers of the limit come with every operation, so a
+//! raised or lowered limit acts with the next hit.
 
 mod fixed_window;
+mod penalty;
+mod sliding_window;
+mod token_bucket;
 
 use std::time::Duration;
 
 pub use fixed_window::FixedWindow;
+pub use penalty::Penalised;
+pub use sliding_window::{EXACT_LIMIT_MAX, PARTS, SlidingWindow};
+pub use token_bucket::TokenBucket;
 
 use crate::descriptor::Charge;
 use crate::limit::{Algorithm, Quota};
@@ -18,42 +25,114 @@ use crate::time::Now;
 pub struct Outcome {
     /// The limit does not allow these hits.
     pub over: bool,
-    /// Hits in the window before the operation.
+    /// Hits that counted before the operation.
     pub before: u64,
-    /// Hits in the window after it, refused hits included.
+    /// Hits that count after it; a fixed window counts refused hits too.
     pub after: u64,
-    /// Hits still allowed in this window; zero when over.
+    /// Hits still allowed now; zero when over.
     pub remaining: u32,
-    /// Time until the window ends.
+    /// Time until nothing is spent any more.
     pub reset_after: Duration,
+    /// Time after which the same charge would pass if the bucket is left alone; present exactly
+    /// when over.
+    pub retry_after: Option<Duration>,
 }
 
 /// The live state of one limit for one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bucket {
+    /// Judged by the algorithm alone.
+    Plain(Plain),
+    /// Judged by the algorithm and by how patient its hits are.
+    Penalised(Box<Penalised>),
+}
+
+/// The live state of one algorithm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plain {
     /// See [`FixedWindow`].
     FixedWindow(FixedWindow),
+    /// See [`SlidingWindow`].
+    SlidingWindow(Box<SlidingWindow>),
+    /// See [`TokenBucket`].
+    TokenBucket(TokenBucket),
 }
 
 impl Bucket {
     /// The bucket of a key that was never seen.
     pub fn fresh(quota: &Quota, now: Now) -> Self {
-        match quota.algorithm {
-            Algorithm::FixedWindow => Self::FixedWindow(FixedWindow::fresh(quota.window, now)),
+        let plain = Plain::fresh(quota, now);
+        match quota.penalty_max {
+            Some(_) => Self::Penalised(Box::new(Penalised::around(plain, quota, now))),
+            None => Self::Plain(plain),
         }
     }
 
     /// Applies `charge` under `quota`, whose algorithm and window are those of the bucket's key.
+    /// A limit that gained or lost its penalty since keeps what was counted.
     pub fn charge(&mut self, quota: &Quota, charge: Charge, now: Now) -> Outcome {
-        match self {
-            Self::FixedWindow(window) => window.charge(quota, charge, now),
+        match (&mut *self, quota.penalty_max) {
+            (Self::Plain(plain), None) => plain.charge(quota, charge, now),
+            (Self::Penalised(penalised), Some(max)) => penalised.charge(quota, max, charge, now),
+            (Self::Plain(plain), Some(_)) => {
+                *self = Self::Penalised(Box::new(Penalised::around(plain.clone(), quota, now)));
+                self.charge(quota, charge, now)
+            }
+            (Self::Penalised(penalised), None) => {
+                *self = Self::Plain(penalised.inner.clone());
+                self.charge(quota, charge, now)
+            }
         }
     }
 
     /// Whether the bucket says no more than a fresh one would.
     pub fn is_expired(&self, now: Now) -> bool {
         match self {
+            Self::Plain(plain) => plain.is_expired(now),
+            Self::Penalised(penalised) => penalised.is_expired(now),
+        }
+    }
+
+    /// Bytes that it holds outside its slot.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Plain(plain) => plain.heap_bytes(),
+            Self::Penalised(penalised) => size_of::<Penalised>() + penalised.inner.heap_bytes(),
+        }
+    }
+}
+
+impl Plain {
+    fn fresh(quota: &Quota, now: Now) -> Self {
+        match quota.algorithm {
+            Algorithm::FixedWindow => Self::FixedWindow(FixedWindow::fresh(quota.window, now)),
+            Algorithm::SlidingWindow => {
+                Self::SlidingWindow(Box::new(SlidingWindow::fresh(quota.window)))
+            }
+            Algorithm::TokenBucket { .. } => Self::TokenBucket(TokenBucket::fresh(now)),
+        }
+    }
+
+    fn charge(&mut self, quota: &Quota, charge: Charge, now: Now) -> Outcome {
+        match self {
+            Self::FixedWindow(window) => window.charge(quota, charge, now),
+            Self::SlidingWindow(window) => window.charge(quota, charge, now),
+            Self::TokenBucket(bucket) => bucket.charge(quota, quota.burst(), charge, now),
+        }
+    }
+
+    fn is_expired(&self, now: Now) -> bool {
+        match self {
             Self::FixedWindow(window) => window.is_over(now),
+            Self::SlidingWindow(window) => window.is_empty(now),
+            Self::TokenBucket(bucket) => bucket.is_full(now),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::FixedWindow(_) | Self::TokenBucket(_) => 0,
+            Self::SlidingWindow(window) => size_of::<SlidingWindow>() + window.heap_bytes(),
         }
     }
 }

@@ -13,12 +13,14 @@ use std::sync::Arc;
 
 pub use pattern::Pattern;
 pub use quota::{Algorithm, Quota, Window};
-pub use set::{Domain, LimitSet};
+pub use set::{Domain, HeaderStyle, LimitSet, Options};
 pub use tree::{DuplicateKey, Found, Node, Rules};
 pub use unit::Unit;
 
+use crate::metadata::Map;
+
 /// One configured limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
     /// How much is allowed.
     pub bound: Bound,
@@ -32,6 +34,26 @@ pub struct Limit {
     pub quota_mode: bool,
     /// Names of limits that do not count when this one is met.
     pub replaces: Box<[Arc<str>]>,
+    /// What answers carry when this limit lets a request pass.
+    pub metadata: Option<Arc<Map>>,
+    /// A number that is this limit's alone in its [`LimitSet`], from zero; given by the set.
+    pub id: u32,
+}
+
+impl Limit {
+    /// A limit that is enforced, without a name.
+    pub fn new(bound: Bound, path: Arc<str>) -> Self {
+        Self {
+            bound,
+            name: None,
+            path,
+            shadow: false,
+            quota_mode: false,
+            replaces: Box::default(),
+            metadata: None,
+            id: 0,
+        }
+    }
 }
 
 /// How much a limit allows.

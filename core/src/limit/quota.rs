@@ -11,6 +11,13 @@ use crate::time::{NANOS_PER_SECOND, saturating_nanos};
 pub enum Algorithm {
     /// Windows aligned with the UNIX epoch; a new window starts empty.
     FixedWindow,
+    /// At most the limit in any window, wherever it starts.
+    SlidingWindow,
+    /// A bucket of `burst` hits that refills at the limit's rate.
+    TokenBucket {
+        /// Hits that the bucket holds.
+        burst: u32,
+    },
 }
 
 /// The length of a window.
@@ -60,18 +67,32 @@ pub struct Quota {
     pub window: Window,
     /// How hits are counted.
     pub algorithm: Algorithm,
+    /// The longest wait of a client that comes back before the time it was told; without it, no
+    /// wait grows.
+    pub penalty_max: Option<Duration>,
 }
 
 impl Quota {
     /// `limit` hits in each `unit`, counted in fixed windows: the protocol's own kind of limit.
     pub fn per_unit(limit: u32, unit: Unit) -> Self {
-        Self { limit, window: Window::of_unit(unit), algorithm: Algorithm::FixedWindow }
+        let window = Window::of_unit(unit);
+        Self { limit, window, algorithm: Algorithm::FixedWindow, penalty_max: None }
+    }
+
+    /// The most hits that can pass at once.
+    pub fn burst(&self) -> u32 {
+        match self.algorithm {
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => self.limit,
+            Algorithm::TokenBucket { burst } => burst,
+        }
     }
 
     /// The part of this quota that belongs to its buckets' identity; the number does not.
     pub fn shape(&self, index: u8) -> Shape {
         let algorithm = match self.algorithm {
             Algorithm::FixedWindow => 1,
+            Algorithm::SlidingWindow => 2,
+            Algorithm::TokenBucket { .. } => 3,
         };
         Shape { algorithm, window_nanos: self.window.nanos(), index }
     }

@@ -3,8 +3,36 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Rules;
+use super::{Limit, Node, Rules};
 use crate::key::{DomainTag, KeyHasher, KeySecret};
+
+/// How a domain answers, beside its rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// A request charges all of its limits or, if it is denied, none; otherwise each limit counts
+    /// by itself, as the reference service does.
+    pub atomic: bool,
+    /// Which headers answers carry; the node's default where it is absent.
+    pub headers: Option<HeaderStyle>,
+}
+
+/// Which headers tell a client of its limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderStyle {
+    /// None.
+    #[default]
+    Off,
+    /// `RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset` in seconds: the reference
+    /// service's, after early drafts of the IETF.
+    RateLimit,
+    /// `X-RateLimit-…` with the reset in seconds from now.
+    XRateLimit,
+    /// `X-RateLimit-…` with the reset in seconds since the UNIX epoch.
+    XRateLimitEpoch,
+    /// `RateLimit-Policy` and `RateLimit` as structured fields
+    /// (draft-ietf-httpapi-ratelimit-headers-11).
+    Draft11,
+}
 
 /// A scope of rules.
 #[derive(Clone, Debug)]
@@ -12,6 +40,8 @@ pub struct Domain {
     name: Arc<str>,
     tag: DomainTag,
     key: KeyHasher,
+    /// How it answers.
+    pub options: Options,
     /// The first level of the descriptor tree.
     pub rules: Rules,
 }
@@ -37,16 +67,23 @@ impl Domain {
 #[derive(Clone, Debug, Default)]
 pub struct LimitSet {
     domains: BTreeMap<Arc<str>, Domain>,
+    limits: u32,
 }
 
 impl LimitSet {
     /// A set of named trees, with the secret that their buckets' keys are hashed with.
-    pub fn new(domains: impl IntoIterator<Item = (Arc<str>, Rules)>, secret: &KeySecret) -> Self {
-        let with_key = |(name, rules): (Arc<str>, Rules)| {
+    pub fn new(
+        domains: impl IntoIterator<Item = (Arc<str>, Rules, Options)>,
+        secret: &KeySecret,
+    ) -> Self {
+        let mut set = Self::default();
+        for (name, mut rules, options) in domains {
+            number(&mut rules, &mut set.limits);
             let (tag, key) = (secret.domain_tag(&name), secret.begin(&name));
-            (Arc::clone(&name), Domain { name, tag, key, rules })
-        };
-        Self { domains: domains.into_iter().map(with_key).collect() }
+            let domain = Domain { name: Arc::clone(&name), tag, key, options, rules };
+            set.domains.insert(name, domain);
+        }
+        set
     }
 
     /// The domain of this name.
@@ -57,5 +94,37 @@ impl LimitSet {
     /// All domains, by name.
     pub fn domains(&self) -> impl ExactSizeIterator<Item = &Domain> {
         self.domains.values()
+    }
+
+    /// All limits with their domains, by domain and then in the order of the files. The numbers of
+    /// the limits count up in this order only within a domain.
+    pub fn limits(&self) -> impl Iterator<Item = (&Domain, &Limit)> {
+        self.domains.values().flat_map(|domain| {
+            let mut all = Vec::new();
+            collect(&domain.rules, &mut all);
+            all.into_iter().map(move |limit| (domain, limit))
+        })
+    }
+
+    /// How many limits there are; each [`Limit::id`] is below it.
+    pub fn limit_count(&self) -> usize {
+        self.limits as usize
+    }
+}
+
+fn number(rules: &mut Rules, next: &mut u32) {
+    for node in rules.nodes_mut() {
+        for limit in &mut node.limits {
+            limit.id = *next;
+            *next = next.saturating_add(1);
+        }
+        number(&mut node.rules, next);
+    }
+}
+
+fn collect<'a>(rules: &'a Rules, all: &mut Vec<&'a Limit>) {
+    for Node { limits, rules, .. } in rules.nodes() {
+        all.extend(limits);
+        collect(rules, all);
     }
 }

@@ -84,7 +84,44 @@ impl<'a> Found<'a> {
     }
 }
 
+impl Node {
+    /// Whether the name of this node's limits in statistics depends on the request.
+    fn shows_request(&self) -> bool {
+        self.detailed_metric || self.value_to_metric
+    }
+}
+
 impl Rules {
+    /// The name in statistics of the limits that a descriptor of these entries ends at, if it
+    /// differs from their path: `domain.key_value.key`, with the request's own values at the levels
+    /// that ask for it (`value_to_metric`), or at every level (`detailed_metric` of the last one).
+    /// A value that a shared bucket stands for is always shown as the pattern.
+    pub fn statistics_name(&self, domain: &str, entries: &[Entry<'_>]) -> Option<String> {
+        let mut way = Vec::with_capacity(entries.len());
+        self.find(entries, |node| way.push(node))?;
+        if !way.iter().any(|node| node.shows_request()) {
+            return None;
+        }
+        let detailed = way.last().is_some_and(|node| node.detailed_metric);
+        let mut name = domain.to_owned();
+        for (node, entry) in way.iter().zip(entries) {
+            let shown = if node.share_threshold {
+                &*node.value
+            } else if detailed || node.value_to_metric {
+                entry.value
+            } else {
+                &*node.value
+            };
+            name.push('.');
+            name.push_str(if detailed { entry.key } else { &node.key });
+            if !shown.is_empty() {
+                name.push('_');
+                name.push_str(shown);
+            }
+        }
+        Some(name)
+    }
+
     /// Adds a node behind its siblings.
     ///
     /// # Errors
@@ -112,6 +149,11 @@ impl Rules {
     /// The nodes in the order in which they were added.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The nodes, to be changed in what they are not found by.
+    pub(super) fn nodes_mut(&mut self) -> &mut [Node] {
+        &mut self.nodes
     }
 
     /// The node at which a descriptor of these entries ends, if it ends at one. `step` is told each

@@ -6,14 +6,7 @@ use super::*;
 use crate::limit::{Bound, Quota, Unit};
 
 fn limit(number: u32) -> Limit {
-    Limit {
-        bound: Bound::Limited(Quota::per_unit(number, Unit::Second)),
-        name: None,
-        path: Arc::from("d"),
-        shadow: false,
-        quota_mode: false,
-        replaces: Box::default(),
-    }
+    Limit::new(Bound::Limited(Quota::per_unit(number, Unit::Second)), Arc::from("d"))
 }
 
 fn node(key: &str, value: &str, number: Option<u32>, children: Vec<Node>) -> Node {
@@ -117,4 +110,49 @@ fn a_level_of_many_nodes_finds_each_of_them() {
         assert_eq!(number(&rules, &[("k", &i.to_string())]), Some(i));
     }
     assert_eq!(number(&rules, &[("k", "1000")]), None);
+}
+
+fn shown(rules: &Rules, entries: &[(&str, &str)]) -> Option<String> {
+    let entries: Vec<_> = entries.iter().map(|&(key, value)| Entry { key, value }).collect();
+    rules.statistics_name("d", &entries)
+}
+
+#[test]
+fn statistics_show_the_requests_values_where_the_rule_says_so() {
+    let with = |key: &str, value: &str, change: fn(&mut Node), children: Vec<Node>| {
+        let mut node = node(key, value, Some(1), children);
+        change(&mut node);
+        node
+    };
+    let plain = rules(vec![node("a", "", Some(1), vec![])]);
+    assert_eq!(shown(&plain, &[("a", "x")]), None);
+
+    let value = rules(vec![with(
+        "a",
+        "",
+        |n| n.value_to_metric = true,
+        vec![node("b", "y*", Some(1), vec![])],
+    )]);
+    assert_eq!(shown(&value, &[("a", "x"), ("b", "yz")]).as_deref(), Some("d.a_x.b_y*"));
+    assert_eq!(shown(&value, &[("a", "")]).as_deref(), Some("d.a"));
+
+    let detailed = rules(vec![node(
+        "a",
+        "",
+        Some(1),
+        vec![with("b", "y*", |n| n.detailed_metric = true, vec![])],
+    )]);
+    assert_eq!(shown(&detailed, &[("a", "x"), ("b", "yz")]).as_deref(), Some("d.a_x.b_yz"));
+    assert_eq!(shown(&detailed, &[("a", "x")]), None);
+
+    let shared = rules(vec![with(
+        "a",
+        "x*",
+        |n| {
+            n.share_threshold = true;
+            n.detailed_metric = true;
+        },
+        vec![],
+    )]);
+    assert_eq!(shown(&shared, &[("a", "xyz")]).as_deref(), Some("d.a_x*"));
 }

@@ -6,5 +6,5 @@
 mod shard;
 mod slots;
 
-pub use shard::{Bounds, Refused, Shard, Stats};
-pub use slots::Slot;
+pub use shard::{Bounds, Refused, Saved, Shard, Stats};
+pub use slots::{FULL, Slot};

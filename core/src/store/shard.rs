@@ -28,8 +28,9 @@ const SWEEP_STEPS: u32 = 2;
 /// Places looked at for a victim. Bounds the cost of an insertion into a full shard.
 const REACH: u32 = 256;
 
-/// Victims that one insertion may claim: the longest text over the shortest slot, rounded up.
-const VICTIMS_MAX: usize = 8;
+/// Victims that one charge may claim. A sliding window is the largest newcomer; the longest text and
+/// the most that a window grows by at once are each less than this many of the smallest slots.
+const VICTIMS_MAX: usize = 32;
 
 /// What the index costs per key, beside the slot: five bytes at a load between 7/16 and 7/8.
 const INDEX_BYTES: usize = 8;
@@ -61,6 +62,13 @@ pub struct Stats {
 #[error("the ledger is full and nothing in reach may be evicted")]
 pub struct Refused;
 
+/// A bucket as it was before a charge that may have to be taken back.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    key: Key,
+    state: Option<(Bucket, u8)>,
+}
+
 /// One part of the store.
 #[derive(Clone, Debug)]
 pub struct Shard {
@@ -90,31 +98,66 @@ impl Shard {
     /// Charges the operation's bucket, creating it if hits are to be kept.
     ///
     /// # Errors
-    /// [`Refused`] if a new bucket has no room; nothing was charged then.
+    /// [`Refused`] if there is no room, for a new bucket or for what an old one must remember;
+    /// nothing was charged then.
     pub fn charge(&mut self, operation: &Operation<'_>, now: Now) -> Result<Outcome, Refused> {
         let quota = &operation.quota;
+        if self.bytes > self.bounds.bytes_max {
+            self.make_room(0, 0, operation.domain, now)?;
+        }
         if let Some(at) = self.find(operation.key)
             && let Some(slot) = self.slots.at_mut(at)
         {
+            let before = slot.bucket.heap_bytes();
             let outcome = slot.bucket.charge(quota, operation.charge, now);
-            slot.fill = fill(&outcome, quota.limit);
+            slot.fill = fill(&outcome, quota.burst());
+            self.bytes = self.bytes - before + slot.bucket.heap_bytes();
             return Ok(outcome);
         }
         let mut bucket = Bucket::fresh(quota, now);
         let outcome = bucket.charge(quota, operation.charge, now);
         if matches!(operation.charge, Charge::Hits(1..)) {
             self.sweep(SWEEP_STEPS, now);
-            let text = operation.label.to_text();
-            self.make_room(cost(&text), operation.domain, now)?;
-            self.insert(Slot {
+            let slot = Slot {
                 key: operation.key,
                 bucket,
-                text: Box::new(text),
+                text: Box::new(operation.label.to_text()),
                 domain: operation.domain,
-                fill: fill(&outcome, quota.limit),
-            });
+                fill: fill(&outcome, quota.burst()),
+            };
+            self.make_room(1, cost(&slot), operation.domain, now)?;
+            self.insert(slot);
         }
         Ok(outcome)
+    }
+
+    /// What [`Self::restore`] needs to take back every charge of `key` made since.
+    pub fn save(&self, key: Key) -> Saved {
+        let slot = self.find(key).and_then(|at| self.slots.at(at));
+        Saved { key, state: slot.map(|slot| (slot.bucket.clone(), slot.fill)) }
+    }
+
+    /// Makes the bucket what it was when it was saved.
+    pub fn restore(&mut self, saved: Saved) {
+        let Some(at) = self.find(saved.key) else { return };
+        let Some((bucket, fill)) = saved.state else { return self.remove(at) };
+        if let Some(slot) = self.slots.at_mut(at) {
+            self.bytes = self.bytes - slot.bucket.heap_bytes() + bucket.heap_bytes();
+            slot.bucket = bucket;
+            slot.fill = fill;
+        }
+    }
+
+    /// Forgets the bucket; true if there was one.
+    pub fn reset(&mut self, key: Key) -> bool {
+        let found = self.find(key);
+        found.into_iter().for_each(|at| self.remove(at));
+        found.is_some()
+    }
+
+    /// The slot of `key`.
+    pub fn slot(&self, key: Key) -> Option<&Slot> {
+        self.slots.at(self.find(key)?)
     }
 
     /// Looks at the next `steps` places and frees the ended buckets among them.
@@ -160,7 +203,7 @@ impl Shard {
 
     fn insert(&mut self, slot: Slot) {
         *self.keys_by_domain.entry(slot.domain).or_default() += 1;
-        self.bytes += cost(&slot.text);
+        self.bytes += cost(&slot);
         let low = slot.key.low();
         let at = self.slots.insert(slot);
         let slots = &self.slots;
@@ -175,7 +218,7 @@ impl Shard {
         if let Ok(entry) = self.index.find_entry(slot.key.low(), |&other| other == at) {
             entry.remove();
         }
-        self.bytes -= cost(&slot.text);
+        self.bytes -= cost(&slot);
         if let Some(keys) = self.keys_by_domain.get_mut(&slot.domain) {
             *keys -= 1;
             if *keys == 0 {
@@ -184,16 +227,21 @@ impl Shard {
         }
     }
 
-    fn make_room(&mut self, bytes: usize, domain: DomainTag, now: Now) -> Result<(), Refused> {
+    /// Gives up buckets until `keys` more keys and `bytes` more bytes fit.
+    fn make_room(
+        &mut self,
+        keys: usize,
+        bytes: usize,
+        domain: DomainTag,
+        now: Now,
+    ) -> Result<(), Refused> {
         for _ in 0..VICTIMS_MAX {
-            let fits = self.keys() < self.bounds.keys_max
+            let fits = self.keys().saturating_add(keys) <= self.bounds.keys_max
                 && self.bytes.saturating_add(bytes) <= self.bounds.bytes_max;
             if fits {
                 return Ok(());
             }
-            let Some(victim) = self.victim(domain, now) else {
-                break;
-            };
+            let Some(victim) = self.victim(domain, now) else { break };
             self.give_up(victim, now);
         }
         self.stats.refused += 1;
@@ -249,8 +297,9 @@ impl Shard {
 }
 
 /// The bytes that a key accounts for.
-fn cost(text: &str) -> usize {
-    size_of::<Slot>() + INDEX_BYTES + size_of::<Box<str>>() + text.len()
+fn cost(slot: &Slot) -> usize {
+    let fixed = size_of::<Slot>() + INDEX_BYTES + size_of::<Box<str>>();
+    fixed + slot.text.len() + slot.bucket.heap_bytes()
 }
 
 /// The part of the limit that is spent; [`FULL`] exactly when nothing remains.

@@ -25,7 +25,7 @@ pub struct Slot {
 }
 
 /// The fill of a bucket that allows nothing more.
-pub(super) const FULL: u8 = u8::MAX;
+pub const FULL: u8 = u8::MAX;
 
 #[derive(Clone, Debug)]
 enum Place {

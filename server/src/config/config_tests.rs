@@ -215,7 +215,7 @@ fn paths_are_relative_to_the_file_and_must_exist() {
     let config = Config::load(&path).unwrap();
     assert_eq!(config.ratelimit_files, [folder.path().join("rules")]);
     let domains = config.domains(ratelimit::Options::default()).unwrap();
-    let names: Vec<_> = domains.iter().map(|(name, _)| &**name).collect();
+    let names: Vec<_> = domains.iter().map(|(name, ..)| &**name).collect();
     assert_eq!(names, ["d", "tollgate"]);
 
     fs::write(&path, "ratelimit_files:\n- none.yaml\n- rules\n- rules\n").unwrap();

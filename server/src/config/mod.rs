@@ -22,7 +22,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollgate_core::limit::Rules;
+use tollgate_core::limit::{Options, Rules};
 
 pub use self::check::{FileKind, Summary, check};
 pub use self::named::{LIMIT_NAME_KEY, NAMED_LIMITS_DOMAIN};
@@ -32,6 +32,9 @@ pub use self::schema::schema;
 
 /// The name under which errors in the embedded configuration would appear.
 const EMBEDDED_SOURCE: &str = "embedded.yaml";
+
+/// Domains, each with its rules and how it answers.
+pub type Domains = Vec<(Arc<str>, Rules, Options)>;
 
 /// A valid configuration of a node.
 #[derive(Clone, Debug)]
@@ -138,10 +141,13 @@ impl Config {
     ///
     /// # Errors
     /// Everything that is wrong in the files, at once.
-    pub fn domains(&self, options: ratelimit::Options) -> Result<Vec<(Arc<str>, Rules)>, Report> {
-        let mut domains = ratelimit::load(&self.ratelimit_files, options)?;
+    pub fn domains(&self, options: ratelimit::Options) -> Result<Domains, Report> {
+        let domains = ratelimit::load(&self.ratelimit_files, options)?;
+        let with_options = |(name, rules)| (name, rules, Options::default());
+        let mut domains: Domains = domains.into_iter().map(with_options).collect();
         if !self.limits.nodes().is_empty() {
-            domains.push((NAMED_LIMITS_DOMAIN.into(), self.limits.clone()));
+            let options = Options { atomic: true, headers: None };
+            domains.push((NAMED_LIMITS_DOMAIN.into(), self.limits.clone(), options));
         }
         Ok(domains)
     }

@@ -29,19 +29,17 @@ pub(super) fn add(
     raw: &RawLimit,
     window: Window,
 ) -> Result<(), DuplicateKey> {
-    let quota = Quota { limit: raw.limit, window, algorithm: algorithm(raw.algorithm) };
+    let algorithm = algorithm(raw.algorithm);
+    let quota = Quota { limit: raw.limit, window, algorithm, penalty_max: None };
     let mut path = format!("{NAMED_LIMITS_DOMAIN}.{LIMIT_NAME_KEY}_{name}");
     for key in &raw.by {
         path.push('.');
         path.push_str(key);
     }
     let limit = Limit {
-        bound: Bound::Limited(quota),
         name: Some(name.into()),
-        path: Arc::from(path),
         shadow: raw.shadow,
-        quota_mode: false,
-        replaces: Box::default(),
+        ..Limit::new(Bound::Limited(quota), Arc::from(path))
     };
     let names = raw.by.iter().map(|key| (key.as_str(), ""));
     let way: Vec<_> = std::iter::once((LIMIT_NAME_KEY, name)).chain(names).collect();

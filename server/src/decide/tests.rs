@@ -6,7 +6,7 @@ use std::time::Duration;
 use tollgate_core::decision::Code;
 use tollgate_core::descriptor::{Descriptor, Entry};
 use tollgate_core::key::KeySecret;
-use tollgate_core::limit::{Bound, Limit, Node, Quota, Rules, Unit};
+use tollgate_core::limit::{Bound, Limit, Node, Options, Quota, Rules, Unit};
 use tollgate_core::time::{ManualClock, NANOS_PER_SECOND, Wall};
 
 use super::*;
@@ -14,18 +14,13 @@ use super::*;
 const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
 
 fn active(limit: u32, unit: Unit) -> Active {
-    let limit = Limit {
-        bound: Bound::Limited(Quota::per_unit(limit, unit)),
-        name: None,
-        path: Arc::from("d.user"),
-        shadow: false,
-        quota_mode: false,
-        replaces: Box::default(),
-    };
+    let bound = Bound::Limited(Quota::per_unit(limit, unit));
+    let limit = Limit::new(bound, Arc::from("d.user"));
     let node = Node { key: "user".into(), limits: Box::new([limit]), ..Node::default() };
     let mut rules = Rules::default();
     rules.add(node).unwrap();
-    let limits = LimitSet::new([(Arc::from("d"), rules)], &KeySecret::new([3; 16]));
+    let limits =
+        LimitSet::new([(Arc::from("d"), rules, Options::default())], &KeySecret::new([3; 16]));
     Active { limits, modes: Modes::default() }
 }
 

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tollgate_core::decision::Modes;
 use tollgate_core::key::KeySecret;
-use tollgate_core::limit::{LimitSet, Rules};
+use tollgate_core::limit::LimitSet;
 use tollgate_core::store::Bounds;
 use tollgate_runtime::clock::SystemClock;
 use tollgate_runtime::drain::{Drain, signalled};
@@ -19,7 +19,7 @@ use tollgate_runtime::drain::{Drain, signalled};
 use self::listeners::{Listeners, Parts};
 pub use self::sockets::Addresses;
 use self::sockets::Sockets;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Domains};
 use crate::decide::{Active, Decider};
 use crate::grpc::Health;
 use crate::metrics;
@@ -36,9 +36,6 @@ pub enum Greeting {
     /// Log events only.
     Quiet,
 }
-
-/// The domains that a configuration yields, each with its rules.
-pub type Domains = Vec<(Arc<str>, Rules)>;
 
 /// Serves until SIGINT or SIGTERM, then drains. A second signal ends the process at once.
 ///

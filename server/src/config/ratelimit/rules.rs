@@ -170,17 +170,12 @@ impl File<'_> {
         let unit = self.unit(place, node, &trail, is_unlimited);
         let name = self.text(node, &trail, "name");
         let replaces = self.replaces(node, &trail, name);
-        Some(Limit {
-            bound: match unit {
-                Some(unit) if !is_unlimited => Bound::Limited(Quota::per_unit(number, unit)),
-                _ => Bound::Unlimited,
-            },
-            name: (!name.is_empty()).then(|| name.into()),
-            path: Arc::from(""),
-            shadow: false,
-            quota_mode: false,
-            replaces,
-        })
+        let bound = match unit {
+            Some(unit) if !is_unlimited => Bound::Limited(Quota::per_unit(number, unit)),
+            _ => Bound::Unlimited,
+        };
+        let name = (!name.is_empty()).then(|| name.into());
+        Some(Limit { name, replaces, ..Limit::new(bound, Arc::from("")) })
     }
 
     /// The unit of the limit that stands at `place`.

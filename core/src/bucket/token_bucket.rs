@@ -1,0 +1,88 @@
+//! Token buckets, as GCRA: one number, the theoretical arrival time of the next conforming hit.
+//!
+//! A bucket holds `burst` hits and refills at `limit` hits a window. Hits are admitted whole or not
+//! at all, and refused hits spend nothing. Times are log times, so nothing refills faster than real
+//! time passes. (ATM Forum, Traffic Management 4.0: Generic Cell Rate Algorithm.)
+//!
+//! One hit's share of the window is rounded up to a whole nanosecond, which admits less than the
+//! rate by at most one nanosecond a hit: one part in a million at a thousand hits a second, a
+//! thousandth at a million.
+//!
+//! What a changed rule does to a live bucket: the *time* until it is full stays, so the spent part
+//! of the old burst becomes the same part of the new one; a new burst acts with the next hit; a new
+//! window is another bucket.
+
+use std::time::Duration;
+
+use super::Outcome;
+use crate::descriptor::Charge;
+use crate::limit::Quota;
+use crate::time::{LogTime, Now};
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenBucket {
+    /// When the bucket is full again.
+    full_at: LogTime,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    pub fn fresh(now: Now) -> Self {
+        Self { full_at: now.log }
+    }
+
+    /// Applies `charge` for a bucket that holds `burst` hits.
+    pub fn charge(&mut self, quota: &Quota, burst: u32, charge: Charge, now: Now) -> Outcome {
+        let share = share_nanos(quota);
+        let size = share.saturating_mul(u64::from(burst));
+        let empty = self.full_at.since(now.log);
+        let missing = u64::try_from(empty.as_nanos()).unwrap_or(u64::MAX);
+        let before = missing.div_ceil(share);
+        let (wanted, over) = match charge {
+            // A peek asks whether a hit would pass.
+            Charge::Hits(0) => (missing, missing.saturating_add(share) > size),
+            Charge::Hits(hits) => {
+                let wanted = missing.saturating_add(share.saturating_mul(hits));
+                (wanted, wanted > size || quota.limit == 0)
+            }
+            Charge::Refund(hits) => (missing.saturating_sub(share.saturating_mul(hits)), false),
+        };
+        let kept = if over { missing } else { wanted };
+        self.full_at = now.log.plus(Duration::from_nanos(kept));
+        let left = if over { 0 } else { size.saturating_sub(kept) / share };
+        Outcome {
+            over,
+            before,
+            after: kept.div_ceil(share),
+            remaining: u32::try_from(left).unwrap_or(u32::MAX),
+            reset_after: Duration::from_nanos(kept),
+            retry_after: over.then(|| retry_after(charge, missing, share, size)),
+        }
+    }
+
+    /// Whether the bucket is full.
+    pub fn is_full(&self, now: Now) -> bool {
+        now.log >= self.full_at
+    }
+}
+
+/// One hit's share of the window; never zero.
+fn share_nanos(quota: &Quota) -> u64 {
+    quota.window.nanos().div_ceil(u64::from(quota.limit.max(1))).max(1)
+}
+
+/// When the same charge would pass, if it is left alone; a charge larger than the burst never
+/// would, and is told when the bucket is full.
+fn retry_after(charge: Charge, missing: u64, share: u64, size: u64) -> Duration {
+    let hits = match charge {
+        Charge::Hits(hits) => hits.max(1),
+        Charge::Refund(_) => 0,
+    };
+    let room = size.saturating_sub(share.saturating_mul(hits));
+    Duration::from_nanos(missing.saturating_sub(room))
+}
+
+#[cfg(test)]
+#[path = "token_bucket_tests.rs"]
+mod tests;
