@@ -59,7 +59,7 @@ fn decide(all: &[Was], modes: Modes) -> Answer {
             charge: Charge::Hits(1),
             domain: DomainTag(0),
             limit: Some(limit),
-            label: Label { domain: "d", entries: &[] },
+            label: Label { domain: "d", entries: &[], named: None },
         });
         outcomes.push(outcome);
     }
@@ -132,7 +132,7 @@ fn an_operation_without_an_outcome_reads_as_over() {
         charge: Charge::Hits(1),
         domain: DomainTag(0),
         limit: Some(&limit),
-        label: Label { domain: "d", entries: &[] },
+        label: Label { domain: "d", entries: &[], named: None },
     });
     assert_eq!(Decision::of(&plan, &[], PLAIN).overall, Code::OverLimit);
     let dangling = Plan { items: vec![Item::Counted(3..9)], ..Plan::default() };

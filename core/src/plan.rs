@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::descriptor::{Charge, Descriptor, Entry, Request};
 use crate::key::{DomainTag, Key};
-use crate::limit::{Bound, Domain, Found, Limit, LimitSet, Quota};
+use crate::limit::{Bound, Domain, Found, Limit, LimitSet, NAMED_DOMAIN, Named, Quota};
 
 /// The most bytes of a key's printable text that are kept.
 pub const LABEL_BYTES_MAX: usize = 256;
@@ -36,6 +36,8 @@ pub struct Label<'a> {
     pub domain: &'a str,
     /// The entries as the caller sent them.
     pub entries: &'a [Entry<'a>],
+    /// The named limit whose bucket it is; its own descriptor is then what is told.
+    pub named: Option<&'a Named>,
 }
 
 /// Stands before each entry of a label's text.
@@ -51,18 +53,18 @@ impl<'a> Label<'a> {
     /// good to look at.
     pub fn to_text(&self) -> Box<str> {
         let mut text = String::with_capacity(64);
-        text.push_str(self.domain);
-        for entry in self.entries {
-            if text.len() >= LABEL_BYTES_MAX {
-                break;
+        let entries = match self.named {
+            None => {
+                text.push_str(self.domain);
+                push_entries(&mut text, self.entries.iter().copied())
             }
-            text.push(ENTRY);
-            text.push_str(entry.key);
-            text.push(VALUE);
-            text.push_str(entry.value);
-        }
+            Some(named) => {
+                text.push_str(NAMED_DOMAIN);
+                push_entries(&mut text, named.entries(self.entries))
+            }
+        };
         let separators = text.bytes().filter(|byte| matches!(byte, 0x18 | 0x1e | 0x1f)).count();
-        let is_whole = text.len() < LABEL_BYTES_MAX && separators == 2 * self.entries.len();
+        let is_whole = text.len() < LABEL_BYTES_MAX && separators == 2 * entries;
         if !is_whole {
             text.truncate(text.floor_char_boundary(LABEL_BYTES_MAX - CUT.len_utf8()));
             text.push(CUT);
@@ -95,6 +97,22 @@ impl<'a> Label<'a> {
         };
         text.chars().map(shown).collect()
     }
+}
+
+/// Adds entries until the text is full; returns how many it added.
+fn push_entries<'e>(text: &mut String, entries: impl Iterator<Item = Entry<'e>>) -> usize {
+    let mut count = 0;
+    for entry in entries {
+        if text.len() >= LABEL_BYTES_MAX {
+            break;
+        }
+        text.push(ENTRY);
+        text.push_str(entry.key);
+        text.push(VALUE);
+        text.push_str(entry.value);
+        count += 1;
+    }
+    count
 }
 
 /// What one descriptor meets.
@@ -136,7 +154,7 @@ impl<'a> Plan<'a> {
         };
         let mut replaced = Vec::new();
         for descriptor in request.descriptors {
-            let item = plan.look_up(domain, request, descriptor, &mut replaced);
+            let item = plan.look_up(set, domain, request, descriptor, &mut replaced);
             plan.items.push(item);
         }
         if !replaced.is_empty() {
@@ -147,36 +165,45 @@ impl<'a> Plan<'a> {
 
     fn look_up(
         &mut self,
+        set: &LimitSet,
         domain: &'a Domain,
         request: &Request<'a>,
         descriptor: &'a Descriptor<'a>,
         replaced: &mut Vec<&'a Arc<str>>,
     ) -> Item<'a> {
+        let entries = descriptor.entries;
         let charge = request.charge_of(descriptor);
-        let label = Label { domain: request.domain, entries: descriptor.entries };
+        let label = Label { domain: request.domain, entries, named: None };
+        let tag = domain.tag();
         let start = self.operations.len();
-        let push = |plan: &mut Self, limit, quota: Quota, found: Option<&Found<'_>>, index| {
-            let key = bucket_key(domain, descriptor.entries, found, &quota, index);
-            let tag = domain.tag();
-            plan.operations.push(Operation { key, quota, charge, domain: tag, limit, label });
-        };
         if let Some(brought) = descriptor.limit_override {
             let quota = Quota::per_unit(brought.requests_per_unit, brought.unit);
-            push(self, None, quota, None, 0);
-            return Item::Counted(start..self.operations.len());
+            let quota = Quota { counts_refused: !domain.options.atomic, ..quota };
+            let key = bucket_key(domain, entries, None, &quota, 0);
+            self.operations.push(Operation { key, quota, charge, domain: tag, limit: None, label });
+            return Item::Counted(start..start + 1);
         }
-        let Some(found) = domain.rules.find(descriptor.entries, |_| ()) else {
+        let Some(found) = domain.rules.find(entries, |_| ()) else {
             return Item::Unmatched;
         };
-        let node = found.node;
-        for (index, limit) in node.limits.iter().enumerate() {
+        for (index, limit) in found.node.limits.iter().enumerate() {
             replaced.extend(limit.replaces.iter());
-            match limit.bound {
-                Bound::Unlimited => return Item::Unlimited(limit),
-                Bound::Limited(quota) => {
-                    push(self, Some(limit), quota, Some(&found), index as u8);
+            let Bound::Limited(quota) = limit.bound else { return Item::Unlimited(limit) };
+            let quota = Quota { counts_refused: !domain.options.atomic, ..quota };
+            let operation = match &limit.named {
+                None => {
+                    let key = bucket_key(domain, entries, Some(&found), &quota, index as u8);
+                    Operation { key, quota, charge, domain: tag, limit: Some(limit), label }
                 }
-            }
+                Some(named) => {
+                    let (mut key, tag) = set.begin_named_key();
+                    named.entries(entries).for_each(|entry| key.entry(entry));
+                    let key = key.finish(quota.shape(0));
+                    let label = Label { named: Some(named), ..label };
+                    Operation { key, quota, charge, domain: tag, limit: Some(limit), label }
+                }
+            };
+            self.operations.push(operation);
         }
         if start == self.operations.len() {
             return Item::Unmatched;

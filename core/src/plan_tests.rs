@@ -111,10 +111,10 @@ fn mutual_replacement_drops_both_and_an_unlimited_rule_replaces_too() {
 #[test]
 fn a_label_can_be_read_back() {
     let entries = [Entry { key: "user", value: "ü=1 x" }, Entry { key: "k", value: "" }];
-    let text = Label { domain: "d", entries: &entries }.to_text();
+    let text = Label { domain: "d", entries: &entries, named: None }.to_text();
     let (domain, read) = Label::parse(&text).unwrap();
     assert_eq!((domain, &read[..]), ("d", &entries[..]));
-    let none = Label { domain: "d", entries: &[] }.to_text();
+    let none = Label { domain: "d", entries: &[], named: None }.to_text();
     assert_eq!(Label::parse(&none), Some(("d", vec![])));
 }
 
@@ -122,9 +122,47 @@ fn a_label_can_be_read_back() {
 fn a_label_that_lost_something_is_not_read_back() {
     let long = "ü".repeat(1_000);
     let entries = [Entry { key: "key", value: &long }];
-    let text = Label { domain: "d", entries: &entries }.to_text();
+    let text = Label { domain: "d", entries: &entries, named: None }.to_text();
     assert!(text.len() <= LABEL_BYTES_MAX && text.len() > LABEL_BYTES_MAX - 4);
     assert_eq!(Label::parse(&text), None);
     let entries = [Entry { key: "key", value: "a\u{1f}b" }];
-    assert_eq!(Label::parse(&Label { domain: "d", entries: &entries }.to_text()), None);
+    assert_eq!(
+        Label::parse(&Label { domain: "d", entries: &entries, named: None }.to_text()),
+        None
+    );
+}
+
+#[test]
+fn a_rule_may_count_in_a_named_limits_bucket() {
+    let own = Limit { named: None, ..limit("plan", &[]) };
+    let mut inner = Rules::default();
+    inner.add(node("user", "", vec![own])).unwrap();
+    let mut named_rules = Rules::default();
+    named_rules
+        .add(Node { rules: inner, ..node(crate::limit::NAMED_KEY, "plan", vec![]) })
+        .unwrap();
+    let named = Named { name: Arc::from("plan"), by: Box::new([Arc::from("user")]) };
+    let borrowed = Limit { named: Some(named), ..limit("plan", &[]) };
+    let mut path = Rules::default();
+    path.add(node("user", "", vec![borrowed])).unwrap();
+    let mut rules = Rules::default();
+    rules.add(Node { rules: path, ..node("path", "", vec![]) }).unwrap();
+    let all = [
+        (Arc::from(NAMED_DOMAIN), named_rules, Options::default()),
+        (Arc::from("d"), rules, Options::default()),
+    ];
+    let set = LimitSet::new(all, &KeySecret::new([7; 16]));
+
+    let at = |value| [Entry { key: "path", value: "/" }, Entry { key: "user", value }];
+    let (alice, bob) = (at("alice"), at("bob"));
+    let direct = [Entry { key: "limit", value: "plan" }, Entry { key: "user", value: "alice" }];
+    let from_file = [descriptor(&alice), descriptor(&bob)];
+    let from_file = plan(&set, "d", &from_file);
+    let own = [descriptor(&direct)];
+    let own = plan(&set, NAMED_DOMAIN, &own);
+    assert_eq!(from_file.operations[0].key, own.operations[0].key);
+    assert_eq!(from_file.operations[0].domain, own.operations[0].domain);
+    assert_ne!(from_file.operations[1].key, own.operations[0].key);
+    let text = |plan: &Plan<'_>| plan.operations[0].label.to_text();
+    assert_eq!(text(&from_file), text(&own));
 }

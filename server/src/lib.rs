@@ -3,6 +3,7 @@
 //! The hot path is [`grpc`] (wire to core types) → [`decide`] (plan, charge, combine) → the core's
 //! store. `ARCHITECTURE.md` follows one check through the files.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod decide;
@@ -12,4 +13,5 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod node;
+pub mod reload;
 pub mod state;

@@ -12,6 +12,7 @@ use crate::error::CallError;
 pub const PANICS: &str = "tollgate_call_panics_total";
 const DECISIONS: &str = "tollgate_decisions_total";
 const ERRORS: &str = "tollgate_decision_errors_total";
+const LIMIT_HITS: &str = "tollgate_limit_hits_total";
 const KEYS: &str = "tollgate_ledger_keys";
 const BYTES: &str = "tollgate_ledger_bytes";
 const EXPIRED: &str = "tollgate_ledger_expired_total";
@@ -30,6 +31,12 @@ pub fn install() -> PrometheusHandle {
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
     handle
+}
+
+/// The counter of a limit's hits with one outcome. The caller bounds how many names there are.
+pub fn limit_hits(domain: &str, limit: &str, outcome: &'static str) -> Counter {
+    let (domain, limit) = (domain.to_owned(), limit.to_owned());
+    counter!(LIMIT_HITS, "domain" => domain, "limit" => limit, "outcome" => outcome)
 }
 
 /// Brings the gauges up to date; called before rendering.
@@ -88,6 +95,7 @@ fn describe() {
     describe_counter!(DECISIONS, "Requests decided, by API and verdict.");
     describe_counter!(ERRORS, "Requests that got no decision, by API and reason.");
     describe_counter!(PANICS, "Calls that panicked and were answered INTERNAL.");
+    describe_counter!(LIMIT_HITS, "Hits by domain, limit and what they met.");
     describe_gauge!(KEYS, "Keys in the ledger.");
     describe_gauge!(BYTES, "Bytes that the ledger's keys account for.");
     describe_counter!(EXPIRED, "Buckets freed after they had ended.");

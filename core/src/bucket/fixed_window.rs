@@ -2,7 +2,8 @@
 //!
 //! The reference service's rules: a hit is over if the count *with it* exceeds the limit; refused
 //! hits stay counted, so an oversized charge closes the window for everyone behind it; zero hits
-//! look without spending. A refund never goes below zero and is never over.
+//! look without spending. A refund never goes below zero and is never over. Where a domain charges
+//! all limits or none, refused hits are not counted.
 //!
 //! What a changed rule does to a live window: a new number acts with the next hit and the count
 //! stays; a new length is another bucket.
@@ -47,8 +48,9 @@ impl FixedWindow {
         let limit = u64::from(quota.limit);
         let (after, over) = match charge {
             Charge::Hits(hits) => {
-                let after = before.saturating_add(hits);
-                (after, after > limit)
+                let with = before.saturating_add(hits);
+                let over = with > limit;
+                (if over && !quota.counts_refused { before } else { with }, over)
             }
             Charge::Refund(hits) => (before.saturating_sub(hits), false),
         };
@@ -59,7 +61,7 @@ impl FixedWindow {
             over,
             before,
             after,
-            remaining: u32::try_from(left).unwrap_or(u32::MAX),
+            remaining: if over { 0 } else { u32::try_from(left).unwrap_or(u32::MAX) },
             reset_after,
             retry_after: over.then_some(reset_after),
         }
@@ -111,6 +113,16 @@ mod tests {
         let outcome = window.charge(&quota, Charge::Hits(15), at_second(0));
         assert_eq!((outcome.over, outcome.before, outcome.after), (true, 0, 15));
         assert_eq!(remaining(&mut window, &quota, 1, at_second(1)), None);
+    }
+
+    #[test]
+    fn refused_hits_spend_nothing_where_the_quota_says_so() {
+        let quota = Quota { counts_refused: false, ..Quota::per_unit(10, Unit::Minute) };
+        let mut window = FixedWindow::fresh(quota.window, at_second(0));
+        assert_eq!(remaining(&mut window, &quota, 15, at_second(0)), None);
+        assert_eq!(remaining(&mut window, &quota, 10, at_second(0)), Some(0));
+        assert_eq!(remaining(&mut window, &quota, 1, at_second(0)), None);
+        assert_eq!(remaining(&mut window, &quota, 0, at_second(0)), Some(0));
     }
 
     #[test]

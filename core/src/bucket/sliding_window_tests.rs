@@ -7,7 +7,7 @@ use crate::limit::{Algorithm, Unit, Window};
 use crate::time::{NANOS_PER_SECOND, Wall};
 
 fn quota(limit: u32, window: Window) -> Quota {
-    Quota { limit, window, algorithm: Algorithm::SlidingWindow, penalty_max: None }
+    Quota { window, algorithm: Algorithm::SlidingWindow, ..Quota::per_unit(limit, Unit::Second) }
 }
 
 fn at(nanos: u64) -> Now {

@@ -17,6 +17,7 @@ pub use set::{Domain, HeaderStyle, LimitSet, Options};
 pub use tree::{DuplicateKey, Found, Node, Rules};
 pub use unit::Unit;
 
+use crate::descriptor::Entry;
 use crate::metadata::Map;
 
 /// One configured limit.
@@ -36,8 +37,42 @@ pub struct Limit {
     pub replaces: Box<[Arc<str>]>,
     /// What answers carry when this limit lets a request pass.
     pub metadata: Option<Arc<Map>>,
+    /// Counts in the buckets of a named limit instead of its own.
+    pub named: Option<Named>,
     /// A number that is this limit's alone in its [`LimitSet`], from zero; given by the set.
     pub id: u32,
+}
+
+/// The domain of named limits.
+pub const NAMED_DOMAIN: &str = "tollgate";
+
+/// The key of the entry that holds a named limit's name.
+pub const NAMED_KEY: &str = "limit";
+
+/// Which named limit's buckets a rule counts in: those of the descriptor `limit=NAME` followed by
+/// the entries of these keys, wherever the rule's own descriptor has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The limit's name.
+    pub name: Arc<str>,
+    /// The keys by which it counts, each of which every descriptor that meets the rule has.
+    pub by: Box<[Arc<str>]>,
+}
+
+impl Named {
+    /// The entries of the named limit's own descriptor. A key that the descriptor lacks counts as
+    /// empty; the configuration refuses such rules.
+    pub fn entries<'a>(
+        &'a self,
+        entries: &'a [Entry<'a>],
+    ) -> impl Iterator<Item = Entry<'a>> + Clone + 'a {
+        let value = |key: &str| entries.iter().find(|entry| entry.key == key);
+        let by = self
+            .by
+            .iter()
+            .map(move |key| Entry { key, value: value(key).map_or("", |entry| entry.value) });
+        std::iter::once(Entry { key: NAMED_KEY, value: &self.name }).chain(by)
+    }
 }
 
 impl Limit {
@@ -51,6 +86,7 @@ impl Limit {
             quota_mode: false,
             replaces: Box::default(),
             metadata: None,
+            named: None,
             id: 0,
         }
     }

@@ -67,6 +67,9 @@ pub struct Quota {
     pub window: Window,
     /// How hits are counted.
     pub algorithm: Algorithm,
+    /// Whether hits that a fixed window refuses stay counted, as the reference service has it.
+    /// Other algorithms never count them.
+    pub counts_refused: bool,
     /// The longest wait of a client that comes back before the time it was told; without it, no
     /// wait grows.
     pub penalty_max: Option<Duration>,
@@ -76,7 +79,13 @@ impl Quota {
     /// `limit` hits in each `unit`, counted in fixed windows: the protocol's own kind of limit.
     pub fn per_unit(limit: u32, unit: Unit) -> Self {
         let window = Window::of_unit(unit);
-        Self { limit, window, algorithm: Algorithm::FixedWindow, penalty_max: None }
+        Self {
+            limit,
+            window,
+            algorithm: Algorithm::FixedWindow,
+            counts_refused: true,
+            penalty_max: None,
+        }
     }
 
     /// The most hits that can pass at once.

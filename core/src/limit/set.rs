@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Limit, Node, Rules};
+use super::{Limit, NAMED_DOMAIN, Node, Rules};
 use crate::key::{DomainTag, KeyHasher, KeySecret};
 
 /// How a domain answers, beside its rules.
@@ -64,9 +64,11 @@ impl Domain {
 }
 
 /// Every domain of one loaded configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LimitSet {
     domains: BTreeMap<Arc<str>, Domain>,
+    named_key: KeyHasher,
+    named_tag: DomainTag,
     limits: u32,
 }
 
@@ -76,7 +78,12 @@ impl LimitSet {
         domains: impl IntoIterator<Item = (Arc<str>, Rules, Options)>,
         secret: &KeySecret,
     ) -> Self {
-        let mut set = Self::default();
+        let mut set = Self {
+            domains: BTreeMap::new(),
+            named_key: secret.begin(NAMED_DOMAIN),
+            named_tag: secret.domain_tag(NAMED_DOMAIN),
+            limits: 0,
+        };
         for (name, mut rules, options) in domains {
             number(&mut rules, &mut set.limits);
             let (tag, key) = (secret.domain_tag(&name), secret.begin(&name));
@@ -89,6 +96,11 @@ impl LimitSet {
     /// The domain of this name.
     pub fn domain(&self, name: &str) -> Option<&Domain> {
         self.domains.get(name)
+    }
+
+    /// A bucket key, and the share it counts against, in the domain of named limits.
+    pub fn begin_named_key(&self) -> (KeyHasher, DomainTag) {
+        (self.named_key.clone(), self.named_tag)
     }
 
     /// All domains, by name.

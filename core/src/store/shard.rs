@@ -69,6 +69,13 @@ pub struct Saved {
     state: Option<(Bucket, u8)>,
 }
 
+impl Saved {
+    /// Whose state it is.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+}
+
 /// One part of the store.
 #[derive(Clone, Debug)]
 pub struct Shard {

@@ -46,7 +46,7 @@ impl Store {
             charge,
             domain: DomainTag(domain),
             limit: None,
-            label: Label { domain: "d", entries: &entries },
+            label: Label { domain: "d", entries: &entries, named: None },
         };
         self.shard.charge(&operation, now)
     }
@@ -75,7 +75,7 @@ fn bytes_bound_the_store_as_keys_do() {
         store.hit(1, &name, at_second(0)).unwrap();
         assert!(store.shard.bytes() <= 20_000);
     }
-    let counted: usize = store.shard.slots().map(|slot| super::cost(slot)).sum();
+    let counted: usize = store.shard.slots().map(super::cost).sum();
     assert_eq!(counted, store.shard.bytes());
 }
 
@@ -190,7 +190,7 @@ proptest! {
             let _ = store.charge(domain, &name.to_string(), Charge::Hits(hits), at_second(second));
             prop_assert!(store.shard.keys() <= bounds.keys_max);
             prop_assert!(store.shard.bytes() <= bounds.bytes_max);
-            let counted: usize = store.shard.slots().map(|slot| super::cost(slot)).sum();
+            let counted: usize = store.shard.slots().map(super::cost).sum();
             prop_assert_eq!(counted, store.shard.bytes());
             prop_assert_eq!(store.shard.slots().count(), store.shard.keys());
             let domains: usize = store.shard.keys_by_domain.values().sum();

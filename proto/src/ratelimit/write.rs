@@ -36,10 +36,14 @@ fn limit(current: &Current<'_>) -> RateLimit {
     }
 }
 
-/// Whole seconds, rounded up: whoever waits that long finds the window over.
 fn whole_seconds(duration: Duration) -> crate::rls::Duration {
-    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    crate::rls::Duration { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), nanos: 0 }
+    let seconds = i64::try_from(seconds_up(duration)).unwrap_or(i64::MAX);
+    crate::rls::Duration { seconds, nanos: 0 }
+}
+
+/// Whole seconds, rounded up: whoever waits that long finds the window over.
+pub(super) fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 fn code(code: Code) -> WireCode {

@@ -30,7 +30,8 @@ pub(super) fn add(
     window: Window,
 ) -> Result<(), DuplicateKey> {
     let algorithm = algorithm(raw.algorithm);
-    let quota = Quota { limit: raw.limit, window, algorithm, penalty_max: None };
+    let counts_refused = false;
+    let quota = Quota { limit: raw.limit, window, algorithm, counts_refused, penalty_max: None };
     let mut path = format!("{NAMED_LIMITS_DOMAIN}.{LIMIT_NAME_KEY}_{name}");
     for key in &raw.by {
         path.push('.');

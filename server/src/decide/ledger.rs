@@ -3,10 +3,12 @@
 //! A charge locks one shard for one step of the core and awaits nothing inside. Locks do not
 //! poison: a panic in a charge costs that call.
 
-use parking_lot::Mutex;
-use tollgate_core::bucket::Outcome;
+use parking_lot::{Mutex, MutexGuard};
+use tollgate_core::bucket::{Bucket, Outcome};
+use tollgate_core::descriptor::Charge;
+use tollgate_core::key::Key;
 use tollgate_core::plan::Operation;
-use tollgate_core::store::{Bounds, Refused, Shard, Stats};
+use tollgate_core::store::{Bounds, Refused, Saved, Shard, Slot, Stats};
 use tollgate_core::time::Now;
 
 /// Shards of the ledger. Enough that cores rarely meet in one, and that a shard whose index must
@@ -61,6 +63,82 @@ impl LocalLedger {
         shard.lock().charge(operation, now)
     }
 
+    /// Charges every operation, and takes back those that were admitted unless `passes` says that
+    /// their outcomes let the request pass. The outcomes of charges that were taken back tell what
+    /// is there without them. What a refused charge left, such as a penalty, stays.
+    ///
+    /// # Errors
+    /// [`Refused`] if there is no room for one of them; nothing was charged then.
+    pub fn charge_all_or_none(
+        &self,
+        operations: &[Operation<'_>],
+        now: Now,
+        passes: impl FnOnce(&[Outcome]) -> bool,
+    ) -> Result<Vec<Outcome>, Refused> {
+        let mut shards = self.lock_all(operations);
+        let mut saved = Vec::with_capacity(operations.len());
+        let mut outcomes = Vec::with_capacity(operations.len());
+        for operation in operations {
+            let Some(shard) = shards.of(operation.key) else { return Err(Refused) };
+            let before = shard.save(operation.key);
+            match shard.charge(operation, now) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(refused) => {
+                    shards.restore(saved);
+                    return Err(refused);
+                }
+            }
+            saved.push(before);
+        }
+        if passes(&outcomes) {
+            return Ok(outcomes);
+        }
+        let admitted = outcomes.iter().map(|outcome| !outcome.over);
+        let to_restore = saved.into_iter().zip(admitted).filter(|(_, admitted)| *admitted);
+        shards.restore(to_restore.map(|(saved, _)| saved).collect());
+        for (outcome, operation) in outcomes.iter_mut().zip(operations) {
+            if outcome.over {
+                continue;
+            }
+            let peek = Operation { charge: Charge::Hits(0), ..*operation };
+            let Some(shard) = shards.of(operation.key) else { return Err(Refused) };
+            *outcome = Outcome { over: false, ..shard.charge(&peek, now)? };
+        }
+        Ok(outcomes)
+    }
+
+    /// A copy of a bucket.
+    pub fn bucket(&self, key: Key) -> Option<Bucket> {
+        let shard = self.shard(key)?.lock();
+        shard.slot(key).map(|slot| slot.bucket.clone())
+    }
+
+    /// Forgets a bucket; true if there was one.
+    pub fn reset(&self, key: Key) -> bool {
+        self.shard(key).is_some_and(|shard| shard.lock().reset(key))
+    }
+
+    /// Shows every slot to `visit`, one shard at a time, in a fixed order of shards.
+    pub fn visit(&self, mut visit: impl FnMut(&Slot)) {
+        for Padded(shard) in &self.shards {
+            shard.lock().slots().for_each(&mut visit);
+        }
+    }
+
+    fn shard(&self, key: Key) -> Option<&Mutex<Shard>> {
+        self.shards.get(index(key)).map(|Padded(shard)| shard)
+    }
+
+    /// Locks the shards of all operations, in the order of their numbers, so that two requests
+    /// never wait for each other in a circle.
+    fn lock_all(&self, operations: &[Operation<'_>]) -> Locked<'_> {
+        let mut wanted: Vec<_> = operations.iter().map(|operation| index(operation.key)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let lock = |at| self.shards.get(at).map(|Padded(shard)| (at, shard.lock()));
+        Locked(wanted.into_iter().filter_map(lock).collect())
+    }
+
     /// Frees ended buckets in a part of every shard, so that an idle ledger empties too.
     pub fn sweep(&self, now: Now) {
         for Padded(shard) in &self.shards {
@@ -84,5 +162,29 @@ impl LocalLedger {
             totals.stats.refused += stats.refused;
         }
         totals
+    }
+}
+
+/// The low half of a key hashes inside its shard, so the high half chooses the shard.
+fn index(key: Key) -> usize {
+    key.high() as usize % SHARDS
+}
+
+/// Shards that are locked together, by number.
+struct Locked<'a>(Vec<(usize, MutexGuard<'a, Shard>)>);
+
+impl Locked<'_> {
+    fn of(&mut self, key: Key) -> Option<&mut Shard> {
+        let wanted = index(key);
+        self.0.iter_mut().find(|(at, _)| *at == wanted).map(|(_, shard)| &mut **shard)
+    }
+
+    /// Takes charges back, the last one first, so that a bucket charged twice ends as it began.
+    fn restore(&mut self, saved: Vec<Saved>) {
+        for saved in saved.into_iter().rev() {
+            if let Some(shard) = self.of(saved.key()) {
+                shard.restore(saved);
+            }
+        }
     }
 }

@@ -1,31 +1,29 @@
 //! HOT PATH: one question, one answer.
 //!
 //! [`Decider::check`] plans against the active limits, charges the ledger and combines. It reads
-//! the clock once, awaits nothing, and holds one shard's lock at a time.
+//! the clock once, awaits nothing, and holds one shard's lock at a time (those of all its buckets
+//! where the domain charges all or none).
 
+mod active;
 mod ledger;
+mod preview;
+mod statistics;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tollgate_core::decision::{Decision, Modes};
+use tollgate_core::bucket::Outcome;
+use tollgate_core::decision::{Code, Decision};
 use tollgate_core::descriptor::Request;
-use tollgate_core::limit::LimitSet;
+use tollgate_core::key::KeySecret;
 use tollgate_core::plan::Plan;
-use tollgate_core::store::Bounds;
-use tollgate_core::time::{Clock, LogClock};
+use tollgate_core::store::{Bounds, Refused};
+use tollgate_core::time::{Clock, LogClock, Now};
 
+pub use active::{Active, Answers};
 pub use ledger::{LocalLedger, Totals};
-
-/// What decides at the moment: replaced as a whole by a reload, so that no decision sees half of
-/// one configuration and half of another.
-#[derive(Debug, Default)]
-pub struct Active {
-    /// The limits, by domain.
-    pub limits: LimitSet,
-    /// Modes that hold for every domain.
-    pub modes: Modes,
-}
+pub use preview::Previewed;
+use statistics::Statistics;
 
 /// A decision could not be made; the caller's failure mode applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,23 +33,45 @@ pub enum Unavailable {
     LedgerFull,
 }
 
+impl From<Refused> for Unavailable {
+    fn from(_: Refused) -> Self {
+        Self::LedgerFull
+    }
+}
+
+/// A decision, with what it was made of.
+#[derive(Clone, Debug)]
+pub struct Checked<'a> {
+    /// Which limits were met.
+    pub plan: Plan<'a>,
+    /// What was decided.
+    pub decision: Decision<'a>,
+    /// When.
+    pub now: Now,
+}
+
 /// Answers requests from the active limits and one ledger.
 pub struct Decider {
     active: ArcSwap<Active>,
     ledger: LocalLedger,
     clock: Arc<dyn Clock>,
     time: LogClock,
+    secret: KeySecret,
+    statistics: Statistics,
 }
 
 impl Decider {
-    /// A decider with an empty ledger.
-    pub fn new(active: Active, bounds: Bounds, clock: Arc<dyn Clock>) -> Self {
+    /// A decider with an empty ledger, whose keys are hashed with `secret`; `active` must have been
+    /// made with the same.
+    pub fn new(active: Active, secret: KeySecret, bounds: Bounds, clock: Arc<dyn Clock>) -> Self {
         let time = LogClock::new(clock.monotonic(), clock.wall());
         Self {
             active: ArcSwap::from_pointee(active),
             ledger: LocalLedger::new(bounds),
             clock,
             time,
+            secret,
+            statistics: Statistics::default(),
         }
     }
 
@@ -60,24 +80,63 @@ impl Decider {
         self.active.load()
     }
 
+    /// Decides by `active` from the next request on; made with [`Self::secret`].
+    pub fn replace(&self, active: Active) {
+        self.active.store(Arc::new(active));
+    }
+
+    /// What keys are hashed with.
+    pub fn secret(&self) -> &KeySecret {
+        &self.secret
+    }
+
+    /// The ledger, for operators.
+    pub fn ledger(&self) -> &LocalLedger {
+        &self.ledger
+    }
+
+    /// The time of a decision taken now.
+    pub fn now(&self) -> Now {
+        self.time.now(self.clock.monotonic())
+    }
+
     /// Decides `request` and charges for it.
     ///
     /// # Errors
-    /// [`Unavailable`] if a bucket could not be charged. Buckets that were charged before it stay
-    /// charged: a limit may be reached early, never exceeded.
+    /// [`Unavailable`] if a bucket could not be charged. Where each limit counts by itself, buckets
+    /// that were charged before it stay charged: a limit may be reached early, never exceeded.
     pub fn check<'a>(
         &self,
         active: &'a Active,
         request: &Request<'a>,
-    ) -> Result<Decision<'a>, Unavailable> {
+    ) -> Result<Checked<'a>, Unavailable> {
         let plan = Plan::of(&active.limits, request);
-        let now = self.time.now(self.clock.monotonic());
-        let mut outcomes = Vec::with_capacity(plan.operations.len());
-        for operation in &plan.operations {
-            let outcome = self.ledger.charge(operation, now);
-            outcomes.push(outcome.map_err(|_| Unavailable::LedgerFull)?);
-        }
-        Ok(Decision::of(&plan, &outcomes, active.modes))
+        let now = self.now();
+        let is_atomic = plan.domain.is_some_and(|domain| domain.options.atomic);
+        let (outcomes, decision) = if is_atomic {
+            self.charge_all_or_none(&plan, active, now)?
+        } else {
+            let charge = |operation| self.ledger.charge(operation, now);
+            let outcomes = plan.operations.iter().map(charge).collect::<Result<Vec<_>, _>>()?;
+            let decision = Decision::of(&plan, &outcomes, active.answers.modes);
+            (outcomes, decision)
+        };
+        self.statistics.count(&plan, &outcomes, &decision, active);
+        Ok(Checked { plan, decision, now })
+    }
+
+    fn charge_all_or_none<'a>(
+        &self,
+        plan: &Plan<'a>,
+        active: &Active,
+        now: Now,
+    ) -> Result<(Vec<Outcome>, Decision<'a>), Unavailable> {
+        let passes = |outcomes: &[Outcome]| {
+            Decision::of(plan, outcomes, active.answers.modes).overall == Code::Ok
+        };
+        let outcomes = self.ledger.charge_all_or_none(&plan.operations, now, passes)?;
+        let decision = Decision::of(plan, &outcomes, active.answers.modes);
+        Ok((outcomes, decision))
     }
 
     /// Keeps time and frees ended buckets. To be called about once a second by one owner.

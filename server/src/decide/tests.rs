@@ -11,6 +11,7 @@ use tollgate_core::time::{ManualClock, NANOS_PER_SECOND, Wall};
 
 use super::*;
 
+const SECRET: KeySecret = KeySecret::new([3; 16]);
 const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
 
 fn active(limit: u32, unit: Unit) -> Active {
@@ -19,15 +20,13 @@ fn active(limit: u32, unit: Unit) -> Active {
     let node = Node { key: "user".into(), limits: Box::new([limit]), ..Node::default() };
     let mut rules = Rules::default();
     rules.add(node).unwrap();
-    let limits =
-        LimitSet::new([(Arc::from("d"), rules, Options::default())], &KeySecret::new([3; 16]));
-    Active { limits, modes: Modes::default() }
+    Active::new(vec![(Arc::from("d"), rules, Options::default())], Answers::default(), &SECRET)
 }
 
 fn decider(active: Active, bounds: Bounds) -> (Arc<ManualClock>, Decider) {
     let wall = Wall::from_nanos(1_700_000_003 * NANOS_PER_SECOND);
     let clock = Arc::new(ManualClock::starting_at(wall));
-    let decider = Decider::new(active, bounds, Arc::clone(&clock) as Arc<dyn Clock>);
+    let decider = Decider::new(active, SECRET, bounds, Arc::clone(&clock) as Arc<dyn Clock>);
     (clock, decider)
 }
 
@@ -35,7 +34,7 @@ fn ask(decider: &Decider, user: &str) -> Result<Code, Unavailable> {
     let entries = [Entry { key: "user", value: user }];
     let descriptors = [Descriptor { entries: &entries, limit_override: None, charge: None }];
     let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 0 };
-    decider.check(&decider.active(), &request).map(|decision| decision.overall)
+    decider.check(&decider.active(), &request).map(|checked| checked.decision.overall)
 }
 
 #[test]

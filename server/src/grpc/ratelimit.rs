@@ -49,8 +49,17 @@ impl RateLimit {
             hits_addend: message.hits_addend,
         };
         let active = self.decider.active();
-        let decision = self.decider.check(&active, &request)?;
-        Ok(ratelimit::response(&decision))
+        let checked = self.decider.check(&active, &request)?;
+        let mut response = ratelimit::response(&checked.decision);
+        if let Some(domain) = checked.plan.domain {
+            let style = active.headers(domain);
+            ratelimit::add_headers(&mut response, &checked.decision, style, checked.now);
+        }
+        if active.answers.dynamic_metadata {
+            let metadata = ratelimit::dynamic_metadata(message, &checked.plan, &checked.decision);
+            response.dynamic_metadata = Some(metadata);
+        }
+        Ok(response)
     }
 }
 

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tollgate_core::decision::Modes;
 use tollgate_core::key::KeySecret;
-use tollgate_core::limit::LimitSet;
 use tollgate_core::store::Bounds;
 use tollgate_runtime::clock::SystemClock;
 use tollgate_runtime::drain::{Drain, signalled};
@@ -20,7 +18,7 @@ use self::listeners::{Listeners, Parts};
 pub use self::sockets::Addresses;
 use self::sockets::Sockets;
 use crate::config::{self, Config, Domains};
-use crate::decide::{Active, Decider};
+use crate::decide::{Active, Answers, Decider};
 use crate::grpc::Health;
 use crate::metrics;
 use crate::state::State;
@@ -45,11 +43,11 @@ pub fn run(config: &Config, domains: Domains, greeting: Greeting) -> anyhow::Res
     let metrics = metrics::install();
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).context("no random bytes for the hash key")?;
-    let limits = LimitSet::new(domains, &KeySecret::new(secret));
-    let active = Active { limits, modes: Modes::default() };
+    let secret = KeySecret::new(secret);
+    let active = Active::new(domains, Answers::default(), &secret);
     let config::Ledger { keys_max, bytes_max } = config.ledger;
     let clock = Arc::new(SystemClock::start());
-    let decider = Arc::new(Decider::new(active, Bounds { keys_max, bytes_max }, clock));
+    let decider = Arc::new(Decider::new(active, secret, Bounds { keys_max, bytes_max }, clock));
     let sockets = Sockets::bind(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(live(config, greeting, sockets, decider, metrics))

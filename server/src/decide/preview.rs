@@ -1,0 +1,76 @@
+//! What a request would be told, spending nothing.
+//!
+//! It charges copies of the buckets that the request meets, by the same code as a decision, so the
+//! two agree on everything but a full ledger, which only a real charge meets.
+
+use tollgate_core::bucket::{Bucket, Outcome};
+use tollgate_core::decision::Decision;
+use tollgate_core::descriptor::Request;
+use tollgate_core::key::Key;
+use tollgate_core::plan::{Operation, Plan};
+use tollgate_core::time::Now;
+
+use super::{Active, Decider};
+
+/// What would be decided, and why.
+#[derive(Clone, Debug)]
+pub struct Previewed<'a> {
+    /// Which limits are met.
+    pub plan: Plan<'a>,
+    /// What each operation of the plan finds now: a peek at its bucket.
+    pub found: Vec<Outcome>,
+    /// What would be decided.
+    pub decision: Decision<'a>,
+}
+
+impl Decider {
+    /// What `request` would be told now.
+    pub fn preview<'a>(&self, active: &'a Active, request: &Request<'a>) -> Previewed<'a> {
+        let plan = Plan::of(&active.limits, request);
+        let now = self.now();
+        let mut copies = Copies { decider: self, now, buckets: Vec::new() };
+        let found = plan.operations.iter().map(|operation| copies.peek(operation)).collect();
+        let mut outcomes: Vec<_> =
+            plan.operations.iter().map(|operation| copies.charge(operation)).collect();
+        let mut decision = Decision::of(&plan, &outcomes, active.answers.modes);
+        let is_atomic = plan.domain.is_some_and(|domain| domain.options.atomic);
+        if is_atomic && decision.overall == tollgate_core::decision::Code::OverLimit {
+            copies.buckets.clear();
+            for (outcome, operation) in outcomes.iter_mut().zip(&plan.operations) {
+                if !outcome.over {
+                    *outcome = Outcome { over: false, ..copies.peek(operation) };
+                }
+            }
+            decision = Decision::of(&plan, &outcomes, active.answers.modes);
+        }
+        Previewed { plan, found, decision }
+    }
+}
+
+/// Copies of buckets, made when they are first met.
+struct Copies<'a> {
+    decider: &'a Decider,
+    now: Now,
+    buckets: Vec<(Key, Bucket)>,
+}
+
+impl Copies<'_> {
+    fn charge(&mut self, operation: &Operation<'_>) -> Outcome {
+        let (quota, now) = (&operation.quota, self.now);
+        if let Some((_, bucket)) = self.buckets.iter_mut().find(|(key, _)| *key == operation.key) {
+            return bucket.charge(quota, operation.charge, now);
+        }
+        let live = self.decider.ledger().bucket(operation.key);
+        let mut bucket = live.unwrap_or_else(|| Bucket::fresh(quota, now));
+        let outcome = bucket.charge(quota, operation.charge, now);
+        self.buckets.push((operation.key, bucket));
+        outcome
+    }
+
+    /// What is there now, without the charge.
+    fn peek(&self, operation: &Operation<'_>) -> Outcome {
+        let live = self.decider.ledger().bucket(operation.key);
+        let mut bucket = live.unwrap_or_else(|| Bucket::fresh(&operation.quota, self.now));
+        bucket.charge(&operation.quota, tollgate_core::descriptor::Charge::Hits(0), self.now)
+    }
+}

@@ -1,0 +1,1 @@
+//! Reload: watches the configuration and replaces what decides.
