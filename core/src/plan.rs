@@ -211,7 +211,8 @@ impl<'a> Plan<'a> {
         Item::Counted(start..self.operations.len())
     }
 
-    /// Takes out every operation whose limit's name is in `names`.
+    /// Takes out every operation whose limit's name is in `names`. Unlimited rules stay: the
+    /// reference answers the same for them, replaced or not.
     fn drop_replaced(&mut self, names: &[&Arc<str>]) {
         let is_replaced = |limit: Option<&Limit>| {
             limit.and_then(|limit| limit.name.as_ref()).is_some_and(|name| names.contains(&name))
@@ -219,7 +220,6 @@ impl<'a> Plan<'a> {
         let mut kept = Vec::with_capacity(self.operations.len());
         for item in &mut self.items {
             match item {
-                Item::Unlimited(limit) if is_replaced(Some(limit)) => *item = Item::Replaced,
                 Item::Counted(range) => {
                     let start = kept.len();
                     let all = &self.operations[range.clone()];

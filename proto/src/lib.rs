@@ -16,6 +16,7 @@ pub mod rls {
     pub use envoy_types::pb::envoy::service::ratelimit::v3::{
         RateLimitRequest, RateLimitResponse, rate_limit_response, rate_limit_service_server,
     };
+    pub use envoy_types::pb::envoy::r#type::v3::RateLimitUnit;
     pub use envoy_types::pb::google::protobuf::{
         Duration, ListValue, Struct, UInt64Value, Value, value,
     };

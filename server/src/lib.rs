@@ -15,3 +15,6 @@ pub mod metrics;
 pub mod node;
 pub mod reload;
 pub mod state;
+
+#[cfg(test)]
+mod vectors;

@@ -2,6 +2,7 @@
 
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tollgate_core::time::{NANOS_PER_SECOND, Wall};
 use tollgate_proto::rls::RateLimitResponse;
 use tollgate_proto::rls::rate_limit_response::Code;
 
@@ -19,6 +20,9 @@ const EXPIRED: &str = "tollgate_ledger_expired_total";
 const EVICTED: &str = "tollgate_ledger_evicted_total";
 const REFUSED: &str = "tollgate_ledger_refused_total";
 const CONNECTIONS: &str = "tollgate_connections";
+const CONFIG_LOADS: &str = "tollgate_config_loads_total";
+const CONFIG_SUCCESS: &str = "tollgate_config_last_reload_success";
+const CONFIG_LOADED_AT: &str = "tollgate_config_last_success_timestamp_seconds";
 const BUILD: &str = "tollgate_build_info";
 
 /// Makes the process's recorder and returns what renders it. Metrics made before are lost, so this
@@ -52,6 +56,26 @@ pub fn set_ledger(totals: &Totals) {
 /// Brings the count of open connections of a listener up to date.
 pub fn set_connections(listener: &'static str, open: usize) {
     gauge!(CONNECTIONS, "listener" => listener).set(open as f64);
+}
+
+/// A configuration has been taken over.
+pub fn config_accepted(at: Wall) {
+    counter!(CONFIG_LOADS, "result" => "ok").increment(1);
+    // Shown from the start, so that an alert on its increase works.
+    counter!(CONFIG_LOADS, "result" => "failed").increment(0);
+    gauge!(CONFIG_LOADED_AT).set((at.as_nanos() / NANOS_PER_SECOND) as f64);
+    gauge!(CONFIG_SUCCESS).set(1.0);
+}
+
+/// A configuration has been refused.
+pub fn config_rejected() {
+    counter!(CONFIG_LOADS, "result" => "failed").increment(1);
+    gauge!(CONFIG_SUCCESS).set(0.0);
+}
+
+/// What was refused is gone, and the files hold again what decides.
+pub fn config_recovered() {
+    gauge!(CONFIG_SUCCESS).set(1.0);
 }
 
 /// The counters of one API, looked up once.
@@ -102,5 +126,8 @@ fn describe() {
     describe_counter!(EVICTED, "Buckets given up while they still counted, by reason.");
     describe_counter!(REFUSED, "Operations refused because the ledger was full.");
     describe_gauge!(CONNECTIONS, "Open connections, by listener.");
+    describe_counter!(CONFIG_LOADS, "Contents of the configuration, by what became of them.");
+    describe_gauge!(CONFIG_SUCCESS, "1 if the newest content of the configuration decides.");
+    describe_gauge!(CONFIG_LOADED_AT, "When the deciding configuration was taken over.");
     describe_gauge!(BUILD, "The running version; always 1.");
 }

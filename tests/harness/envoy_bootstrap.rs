@@ -38,6 +38,7 @@ pub struct Bootstrap {
 pub struct Route {
     prefix: String,
     rate_limits: Vec<Value>,
+    answer_headers: Vec<Value>,
 }
 
 impl Bootstrap {
@@ -134,6 +135,7 @@ impl Bootstrap {
             json!({
                 "match": {"prefix": route.prefix},
                 "route": {"cluster": UPSTREAM_CLUSTER, "rate_limits": route.rate_limits},
+                "response_headers_to_add": route.answer_headers,
             })
         });
         let rest = json!({"match": {"prefix": "/"}, "route": {"cluster": UPSTREAM_CLUSTER}});
@@ -145,7 +147,7 @@ impl Route {
     /// A route without descriptors: nothing is asked.
     #[must_use]
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), rate_limits: Vec::new() }
+        Self { prefix: prefix.to_owned(), rate_limits: Vec::new(), answer_headers: Vec::new() }
     }
 
     /// Adds a descriptor: one entry an action, in order. If an action has nothing to say about a
@@ -153,6 +155,16 @@ impl Route {
     #[must_use]
     pub fn descriptor(mut self, actions: &[Value]) -> Self {
         self.rate_limits.push(json!({"actions": actions}));
+        self
+    }
+}
+
+impl Route {
+    /// Has Envoy answer with a header that tells what it knows: `format` is one of its format
+    /// strings, such as `%DYNAMIC_METADATA(namespace:key)%`.
+    #[must_use]
+    pub fn answer_header(mut self, name: &str, format: &str) -> Self {
+        self.answer_headers.push(json!({"header": {"key": name, "value": format}}));
         self
     }
 }

@@ -21,6 +21,8 @@ pub enum Signal {
     Terminate,
     /// SIGINT: a person's Ctrl-C.
     Interrupt,
+    /// SIGHUP: read your files again.
+    Hangup,
 }
 
 impl Signal {
@@ -28,6 +30,7 @@ impl Signal {
         match self {
             Self::Terminate => "TERM",
             Self::Interrupt => "INT",
+            Self::Hangup => "HUP",
         }
     }
 }

@@ -7,6 +7,8 @@ use envoy_types::pb::envoy::extensions::common::ratelimit::v3::rate_limit_descri
     Entry, RateLimitOverride,
 };
 
+use envoy_types::pb::google::protobuf::UInt64Value;
+
 pub use envoy_types::pb::envoy::service::ratelimit::v3::{
     RateLimitRequest, RateLimitResponse, rate_limit_response::Code,
     rate_limit_service_client::RateLimitServiceClient, rate_limit_service_server::RateLimitService,
@@ -43,6 +45,12 @@ pub fn overridden(mut request: RateLimitRequest, per_unit: u32, unit: i32) -> Ra
         first.limit = Some(RateLimitOverride { requests_per_unit: per_unit, unit });
     }
     request
+}
+
+/// A descriptor's own number of hits.
+#[must_use]
+pub fn hits(value: u64) -> UInt64Value {
+    UInt64Value { value }
 }
 
 /// Whether the answer admits the request. An answer that neither admits nor denies is an error, not

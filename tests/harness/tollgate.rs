@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -36,8 +36,16 @@ const LIMITS_FOLDER: &str = "limits";
 /// What to start; see [`Tollgate::builder`].
 #[derive(Debug, Clone)]
 pub struct Builder {
-    workers: usize,
+    shape: Shape,
     limits: Vec<(String, String)>,
+}
+
+/// What the configuration says beside the addresses.
+#[derive(Debug, Clone)]
+struct Shape {
+    workers: usize,
+    /// Sections that a test adds, as they stand in the file.
+    sections: String,
 }
 
 impl Builder {
@@ -51,7 +59,15 @@ impl Builder {
     /// Sets the number of decision cores; 2 unless said.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = workers;
+        self.shape.workers = workers;
+        self
+    }
+
+    /// Adds sections to the configuration, as they stand in the file.
+    #[must_use]
+    pub fn sections(mut self, yaml: &str) -> Self {
+        self.shape.sections.push_str(yaml);
+        self.shape.sections.push('\n');
         self
     }
 
@@ -68,8 +84,8 @@ impl Builder {
         }
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let wanted = Addresses { decide: any, http: any, admin: any };
-        let (process, addresses) = launch(folder.path(), self.workers, wanted).await?;
-        Ok(Tollgate { process, addresses, workers: self.workers, held: Vec::new(), folder })
+        let (process, addresses) = launch(folder.path(), &self.shape, wanted).await?;
+        Ok(Tollgate { process, addresses, shape: self.shape, held: Vec::new(), folder })
     }
 }
 
@@ -78,7 +94,7 @@ impl Builder {
 pub struct Tollgate {
     process: Process,
     addresses: Addresses,
-    workers: usize,
+    shape: Shape,
     /// The node's ports while it is down.
     held: Vec<HeldPort>,
     folder: TempDir,
@@ -96,7 +112,7 @@ impl Tollgate {
     /// A node with two decision cores, without limits.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { workers: 2, limits: Vec::new() }
+        Builder { shape: Shape { workers: 2, sections: String::new() }, limits: Vec::new() }
     }
 
     /// The gRPC listener for proxies.
@@ -127,6 +143,34 @@ impl Tollgate {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The file with its configuration.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.folder().join(CONFIG_FILE)
+    }
+
+    /// The folder with its ratelimit files.
+    #[must_use]
+    pub fn limits_folder(&self) -> PathBuf {
+        self.folder().join(LIMITS_FOLDER)
+    }
+
+    /// Puts a ratelimit file into the folder as editors do: written beside, renamed over the old.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn replace_limits(&self, file: &str, yaml: &str) -> anyhow::Result<()> {
+        replace(&self.limits_folder().join(file), yaml)
+    }
+
+    /// Replaces its configuration likewise.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn replace_config(&self, yaml: &str) -> anyhow::Result<()> {
+        replace(&self.config_file(), yaml)
     }
 
     /// The JSON lines of its log, oldest first; other lines are left out.
@@ -168,7 +212,7 @@ impl Tollgate {
     /// # Errors
     /// When it is not ready in time.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
-        let launched = launch(self.folder.path(), self.workers, self.addresses).await?;
+        let launched = launch(self.folder.path(), &self.shape, self.addresses).await?;
         (self.process, self.addresses) = launched;
         self.held.clear();
         Ok(())
@@ -227,11 +271,11 @@ impl Tollgate {
 
 async fn launch(
     folder: &Path,
-    workers: usize,
+    shape: &Shape,
     wanted: Addresses,
 ) -> anyhow::Result<(Process, Addresses)> {
     let config = folder.join(CONFIG_FILE);
-    fs::write(&config, config_text(workers, wanted))?;
+    fs::write(&config, config_text(shape, wanted))?;
     let mut process =
         Process::start("tollgate", binary::command()?.arg("serve").arg("-c").arg(&config))?;
     let ready = wait::until("a ready tollgate", START_BOUND, async || {
@@ -263,7 +307,16 @@ impl Addresses {
     }
 }
 
-fn config_text(workers: usize, Addresses { decide, http, admin }: Addresses) -> String {
+fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    // A hidden file never is a ratelimit file, so a half-written one does not count.
+    let beside = file.with_file_name(format!(".{name}.new"));
+    fs::write(&beside, text)?;
+    fs::rename(&beside, file).with_context(|| format!("cannot replace {}", file.display()))
+}
+
+fn config_text(shape: &Shape, Addresses { decide, http, admin }: Addresses) -> String {
+    let Shape { workers, sections } = shape;
     format!(
         r#"node: {{workers: {workers}}}
 listeners:
@@ -272,7 +325,7 @@ listeners:
   admin: {{address: "{admin}"}}
 ratelimit_files: ["{LIMITS_FOLDER}"]
 telemetry: {{log_format: json}}
-"#
+{sections}"#
     )
 }
 

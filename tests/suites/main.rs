@@ -12,4 +12,6 @@ mod fronted;
 mod harness;
 mod health;
 mod hostile;
+mod reload;
+mod semantics;
 mod through_envoy;

@@ -153,4 +153,26 @@ proptest! {
             }
         }
     }
+
+    /// Decisions of several threads may be applied a little out of order: the promise holds for the
+    /// times that the window counted them at, and nothing leaves early.
+    #[test]
+    fn times_out_of_order_admit_no_more(
+        limit in prop_oneof![1..10_u32, 500..600_u32],
+        steps in proptest::collection::vec((0..3_000_000_u64, 0..500_000_u64, 1..60_u64), 1..200),
+    ) {
+        let length = 10_000_000;
+        let quota = quota(limit, Window::of_length(Duration::from_nanos(length)).unwrap());
+        let mut window = SlidingWindow::fresh(quota.window);
+        let (mut clock, mut latest, mut admitted) = (1_000_000, 0, Vec::new());
+        for (pause, behind, hits) in steps {
+            clock += pause;
+            let now = clock - behind;
+            latest = latest.max(now);
+            if !window.charge(&quota, Charge::Hits(hits), at(now)).over {
+                admitted.push((latest, hits));
+            }
+        }
+        prop_assert!(most_in_any_window(&admitted, length) <= u64::from(limit));
+    }
 }

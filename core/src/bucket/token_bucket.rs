@@ -43,8 +43,9 @@ impl TokenBucket {
             // A peek asks whether a hit would pass.
             Charge::Hits(0) => (missing, missing.saturating_add(share) > size),
             Charge::Hits(hits) => {
-                let wanted = missing.saturating_add(share.saturating_mul(hits));
-                (wanted, wanted > size || quota.limit == 0)
+                let spent = share.checked_mul(hits).and_then(|nanos| missing.checked_add(nanos));
+                let wanted = spent.filter(|wanted| *wanted <= size && quota.limit > 0);
+                (wanted.unwrap_or(missing), wanted.is_none())
             }
             Charge::Refund(hits) => (missing.saturating_sub(share.saturating_mul(hits)), false),
         };

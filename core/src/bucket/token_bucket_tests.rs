@@ -60,6 +60,16 @@ fn a_charge_larger_than_the_burst_never_passes_and_spends_nothing() {
 }
 
 #[test]
+fn a_bucket_that_takes_longer_to_fill_than_time_can_say_still_ends() {
+    let quota = quota(1, Window::of_unit(Unit::Year));
+    let mut bucket = TokenBucket::fresh(seconds(0));
+    let admitted = (0..2_000).filter(|_| {
+        !bucket.charge(&quota, u32::MAX, Charge::Hits(1_000_000_000), seconds(0)).over
+    });
+    assert!(admitted.count() < 5);
+}
+
+#[test]
 fn a_limit_of_zero_refuses_everything() {
     let quota = quota(0, Window::of_unit(Unit::Minute));
     let mut bucket = TokenBucket::fresh(seconds(0));
@@ -158,5 +168,30 @@ proptest! {
         let mut later = bucket;
         prop_assert!(later.charge(&quota, burst, Charge::Hits(hits), at(then - 1)).over);
         prop_assert!(!bucket.charge(&quota, burst, Charge::Hits(hits), at(then)).over);
+    }
+
+    /// Decisions of several threads may be applied a little out of order: what is admitted up to
+    /// any moment never exceeds the burst and the refill until the latest time seen.
+    #[test]
+    fn times_out_of_order_admit_no_more(
+        limit in 1..50_u64,
+        burst in 1..20_u32,
+        steps in proptest::collection::vec((0..400_000_u64, 0..300_000_u64, 1..6_u64), 1..150),
+    ) {
+        let length = 3_000_000_u64;
+        let window = Window::of_length(Duration::from_nanos(length)).unwrap();
+        let quota = quota(u32::try_from(limit).unwrap(), window);
+        let start = 1_000_000;
+        let mut bucket = TokenBucket::fresh(at(start));
+        let (mut clock, mut latest, mut admitted) = (start, start, 0);
+        for (pause, behind, hits) in steps {
+            clock += pause;
+            let now = clock.saturating_sub(behind).max(start);
+            latest = latest.max(now);
+            if !bucket.charge(&quota, burst, Charge::Hits(hits), at(now)).over {
+                admitted += hits;
+            }
+            prop_assert!(admitted <= u64::from(burst) + (latest - start) * limit / length);
+        }
     }
 }

@@ -39,6 +39,9 @@ pub struct Limit {
     pub metadata: Option<Arc<Map>>,
     /// Counts in the buckets of a named limit instead of its own.
     pub named: Option<Named>,
+    /// Its name in statistics depends on the request: see [`Rules::statistics_name`]. Given by the
+    /// set.
+    pub shows_request: bool,
     /// A number that is this limit's alone in its [`LimitSet`], from zero; given by the set.
     pub id: u32,
 }
@@ -87,6 +90,7 @@ impl Limit {
             replaces: Box::default(),
             metadata: None,
             named: None,
+            shows_request: false,
             id: 0,
         }
     }

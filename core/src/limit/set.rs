@@ -85,7 +85,7 @@ impl LimitSet {
             limits: 0,
         };
         for (name, mut rules, options) in domains {
-            number(&mut rules, &mut set.limits);
+            number(&mut rules, &mut set.limits, false);
             let (tag, key) = (secret.domain_tag(&name), secret.begin(&name));
             let domain = Domain { name: Arc::clone(&name), tag, key, options, rules };
             set.domains.insert(name, domain);
@@ -124,13 +124,16 @@ impl LimitSet {
     }
 }
 
-fn number(rules: &mut Rules, next: &mut u32) {
+/// Gives every limit its number, and tells those whose name in statistics shows the request.
+fn number(rules: &mut Rules, next: &mut u32, above_shows_value: bool) {
     for node in rules.nodes_mut() {
+        let shows_value = above_shows_value || node.value_to_metric;
         for limit in &mut node.limits {
             limit.id = *next;
+            limit.shows_request = shows_value || node.detailed_metric;
             *next = next.saturating_add(1);
         }
-        number(&mut node.rules, next);
+        number(&mut node.rules, next, shows_value);
     }
 }
 

@@ -84,24 +84,15 @@ impl<'a> Found<'a> {
     }
 }
 
-impl Node {
-    /// Whether the name of this node's limits in statistics depends on the request.
-    fn shows_request(&self) -> bool {
-        self.detailed_metric || self.value_to_metric
-    }
-}
-
 impl Rules {
-    /// The name in statistics of the limits that a descriptor of these entries ends at, if it
-    /// differs from their path: `domain.key_value.key`, with the request's own values at the levels
-    /// that ask for it (`value_to_metric`), or at every level (`detailed_metric` of the last one).
-    /// A value that a shared bucket stands for is always shown as the pattern.
+    /// The name in statistics of the limits that a descriptor of these entries ends at, if it ends
+    /// anywhere: `domain.key_value.key`, with the request's own values at the levels that ask for
+    /// it (`value_to_metric`), or at every level (`detailed_metric` of the last one). A value that a
+    /// shared bucket stands for is always shown as the pattern. Limits that ask for neither have
+    /// their path as their name.
     pub fn statistics_name(&self, domain: &str, entries: &[Entry<'_>]) -> Option<String> {
         let mut way = Vec::with_capacity(entries.len());
         self.find(entries, |node| way.push(node))?;
-        if !way.iter().any(|node| node.shows_request()) {
-            return None;
-        }
         let detailed = way.last().is_some_and(|node| node.detailed_metric);
         let mut name = domain.to_owned();
         for (node, entry) in way.iter().zip(entries) {

@@ -125,7 +125,8 @@ fn statistics_show_the_requests_values_where_the_rule_says_so() {
         node
     };
     let plain = rules(vec![node("a", "", Some(1), vec![])]);
-    assert_eq!(shown(&plain, &[("a", "x")]), None);
+    assert_eq!(shown(&plain, &[("a", "x")]).as_deref(), Some("d.a"));
+    assert_eq!(shown(&plain, &[("b", "x")]), None);
 
     let value = rules(vec![with(
         "a",
@@ -143,7 +144,7 @@ fn statistics_show_the_requests_values_where_the_rule_says_so() {
         vec![with("b", "y*", |n| n.detailed_metric = true, vec![])],
     )]);
     assert_eq!(shown(&detailed, &[("a", "x"), ("b", "yz")]).as_deref(), Some("d.a_x.b_yz"));
-    assert_eq!(shown(&detailed, &[("a", "x")]), None);
+    assert_eq!(shown(&detailed, &[("a", "x")]).as_deref(), Some("d.a"));
 
     let shared = rules(vec![with(
         "a",

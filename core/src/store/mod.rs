@@ -3,8 +3,10 @@
 //! A [`Shard`] belongs to one thread at a time; ledgers put a lock around many of them. What it
 //! holds depends only on the operations it was given, in their order, so replicas stay equal.
 
+mod domains;
 mod shard;
 mod slots;
+mod texts;
 
-pub use shard::{Bounds, Refused, Saved, Shard, Stats};
-pub use slots::{FULL, Slot};
+pub use shard::{Bounds, Refused, Saved, Shard, Slot, Stats};
+pub use slots::FULL;

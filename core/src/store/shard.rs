@@ -6,15 +6,15 @@
 //! **Eviction** happens only when the shard is full and serves the operation's own domain first: a
 //! domain that holds its fair share or more makes room among its own buckets, one that holds less
 //! takes room from a domain that holds more. So one tenant's flood of keys costs that tenant. The
-//! victim is the emptiest bucket in reach; a bucket whose limit is spent is never given up for its
+//! victim is the first nearly empty bucket in reach, else the emptiest; a bucket whose limit is spent is never given up for its
 //! own domain (that would re-open the limit), and where another domain's share demands it, it is
 //! counted apart. If nobody can leave, the operation is refused.
 
-use std::collections::BTreeMap;
-
 use hashbrown::HashTable;
 
-use super::slots::{FULL, Slot, Slots};
+use super::domains::Domains;
+use super::slots::{self, FULL, Slots};
+use super::texts::Texts;
 use crate::bucket::{Bucket, Outcome};
 use crate::descriptor::Charge;
 use crate::key::{DomainTag, Key};
@@ -32,8 +32,12 @@ const REACH: u32 = 256;
 /// the most that a window grows by at once are each less than this many of the smallest slots.
 const VICTIMS_MAX: usize = 32;
 
-/// What the index costs per key, beside the slot: five bytes at a load between 7/16 and 7/8.
-const INDEX_BYTES: usize = 8;
+/// Victims that are nearly empty are taken without looking further: an eighth of their limit.
+const NEARLY_EMPTY: u8 = 32;
+
+/// What a key costs beside its text and its heap: the slot, five bytes of index at a load between
+/// 7/16 and 7/8, and two bytes before the text.
+const FIXED_BYTES: usize = size_of::<slots::Slot>() + 8 + 2;
 
 /// How much a shard may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,21 @@ impl Saved {
     }
 }
 
+/// A bucket in the store, to be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot<'a> {
+    /// The bucket's identity.
+    pub key: Key,
+    /// The live state.
+    pub bucket: &'a Bucket,
+    /// What the key stands for, in words.
+    pub text: &'a str,
+    /// Whose share it counts against.
+    pub domain: DomainTag,
+    /// Which part of its limit is spent, in 254ths; [`FULL`] once nothing is left.
+    pub fill: u8,
+}
+
 /// One part of the store.
 #[derive(Clone, Debug)]
 pub struct Shard {
@@ -83,7 +102,8 @@ pub struct Shard {
     slots: Slots,
     bytes: usize,
     hand: u32,
-    keys_by_domain: BTreeMap<DomainTag, usize>,
+    texts: Texts,
+    domains: Domains,
     bounds: Bounds,
     stats: Stats,
 }
@@ -96,7 +116,8 @@ impl Shard {
             slots: Slots::default(),
             bytes: 0,
             hand: 0,
-            keys_by_domain: BTreeMap::new(),
+            texts: Texts::default(),
+            domains: Domains::default(),
             bounds,
             stats: Stats::default(),
         }
@@ -125,15 +146,11 @@ impl Shard {
         let outcome = bucket.charge(quota, operation.charge, now);
         if matches!(operation.charge, Charge::Hits(1..)) {
             self.sweep(SWEEP_STEPS, now);
-            let slot = Slot {
-                key: operation.key,
-                bucket,
-                text: Box::new(operation.label.to_text()),
-                domain: operation.domain,
-                fill: fill(&outcome, quota.burst()),
-            };
-            self.make_room(1, cost(&slot), operation.domain, now)?;
-            self.insert(slot);
+            let text = operation.label.to_text();
+            let cost = FIXED_BYTES + text.len() + bucket.heap_bytes();
+            self.make_room(1, cost, operation.domain, now)?;
+            let fill = fill(&outcome, quota.burst());
+            self.insert(operation, bucket, &text, fill)?;
         }
         Ok(outcome)
     }
@@ -163,8 +180,8 @@ impl Shard {
     }
 
     /// The slot of `key`.
-    pub fn slot(&self, key: Key) -> Option<&Slot> {
-        self.slots.at(self.find(key)?)
+    pub fn slot(&self, key: Key) -> Option<Slot<'_>> {
+        Some(self.view(self.slots.at(self.find(key)?)?))
     }
 
     /// Looks at the next `steps` places and frees the ended buckets among them.
@@ -199,8 +216,18 @@ impl Shard {
     }
 
     /// Its buckets, in a fixed order.
-    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter()
+    pub fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
+        self.slots.iter().map(|slot| self.view(slot))
+    }
+
+    fn view<'a>(&'a self, slot: &'a slots::Slot) -> Slot<'a> {
+        Slot {
+            key: slot.key,
+            bucket: &slot.bucket,
+            text: self.texts.at(slot.text),
+            domain: self.domains.tag(slot.domain),
+            fill: slot.fill,
+        }
     }
 
     fn find(&self, key: Key) -> Option<u32> {
@@ -208,30 +235,53 @@ impl Shard {
         self.index.find(key.low(), same).copied()
     }
 
-    fn insert(&mut self, slot: Slot) {
-        *self.keys_by_domain.entry(slot.domain).or_default() += 1;
-        self.bytes += cost(&slot);
-        let low = slot.key.low();
+    fn insert(
+        &mut self,
+        operation: &Operation<'_>,
+        bucket: Bucket,
+        text: &str,
+        fill: u8,
+    ) -> Result<(), Refused> {
+        let text = self.texts.insert(text).ok_or(Refused)?;
+        let domain = self.domains.add(operation.domain);
+        let slot = slots::Slot { key: operation.key, bucket, text, domain, fill };
+        self.bytes += self.cost(&slot);
         let at = self.slots.insert(slot);
         let slots = &self.slots;
         let rehash = |at: &u32| slots.at(*at).map_or(0, |slot| slot.key.low());
-        self.index.insert_unique(low, at, rehash);
+        self.index.insert_unique(operation.key.low(), at, rehash);
+        Ok(())
     }
 
     fn remove(&mut self, at: u32) {
-        let Some(slot) = self.slots.remove(at) else {
-            return;
-        };
+        let Some(slot) = self.slots.remove(at) else { return };
         if let Ok(entry) = self.index.find_entry(slot.key.low(), |&other| other == at) {
             entry.remove();
         }
-        self.bytes -= cost(&slot);
-        if let Some(keys) = self.keys_by_domain.get_mut(&slot.domain) {
-            *keys -= 1;
-            if *keys == 0 {
-                self.keys_by_domain.remove(&slot.domain);
+        self.bytes -= self.cost(&slot);
+        self.domains.remove(slot.domain);
+        self.texts.remove(slot.text);
+        if self.texts.wants_move() {
+            self.move_texts();
+        }
+    }
+
+    /// Leaves the holes behind. Costs a copy of all texts, after as many bytes were freed.
+    fn move_texts(&mut self) {
+        let mut moved = Texts::default();
+        for slot in self.slots.iter_mut() {
+            // What fitted with holes fits without them.
+            if let Some(at) = moved.insert(self.texts.at(slot.text)) {
+                slot.text = at;
             }
         }
+        self.texts = moved;
+    }
+
+    /// The bytes that a slot accounts for.
+    fn cost(&self, slot: &slots::Slot) -> usize {
+        let text = self.texts.cost(slot.text);
+        size_of::<slots::Slot>() + 8 + text + slot.bucket.heap_bytes()
     }
 
     /// Gives up buckets until `keys` more keys and `bytes` more bytes fit.
@@ -257,25 +307,29 @@ impl Shard {
 
     /// The place to free for a key of `domain`: an ended bucket, else the emptiest that may leave.
     fn victim(&mut self, domain: DomainTag, now: Now) -> Option<u32> {
-        let held = |tag: DomainTag| self.keys_by_domain.get(&tag).copied().unwrap_or(0);
-        let newcomer = usize::from(held(domain) == 0);
-        let share = (self.bounds.keys_max / (self.keys_by_domain.len() + newcomer).max(1)).max(1);
-        let under_share = held(domain) < share;
+        let own = self.domains.number(domain);
+        let domains = self.domains.count() + usize::from(own.is_none());
+        let share = (self.bounds.keys_max / domains.max(1)).max(1);
+        let under_share = own.is_none_or(|own| self.domains.keys(own) < share);
         let mut best: Option<(u8, u32)> = None;
         for _ in 0..REACH.min(self.slots.places()) {
             let at = self.advance_hand();
-            let Some(slot) = self.slots.at(at) else {
-                continue;
-            };
+            let Some(slot) = self.slots.at(at) else { continue };
             if slot.bucket.is_expired(now) {
                 return Some(at);
             }
-            let may_leave = if slot.domain == domain {
+            let may_leave = if Some(slot.domain) == own {
                 slot.fill < FULL
             } else {
-                under_share && self.keys_by_domain.get(&slot.domain).is_some_and(|&k| k > share)
+                under_share && self.domains.keys(slot.domain) > share
             };
-            if may_leave && best.is_none_or(|(fill, _)| slot.fill < fill) {
+            if !may_leave {
+                continue;
+            }
+            if slot.fill <= NEARLY_EMPTY {
+                return Some(at);
+            }
+            if best.is_none_or(|(fill, _)| slot.fill < fill) {
                 best = Some((slot.fill, at));
             }
         }
@@ -301,12 +355,6 @@ impl Shard {
         self.hand = if at + 1 < self.slots.places() { at + 1 } else { 0 };
         at
     }
-}
-
-/// The bytes that a key accounts for.
-fn cost(slot: &Slot) -> usize {
-    let fixed = size_of::<Slot>() + INDEX_BYTES + size_of::<Box<str>>();
-    fixed + slot.text.len() + slot.bucket.heap_bytes()
 }
 
 /// The part of the limit that is spent; [`FULL`] exactly when nothing remains.

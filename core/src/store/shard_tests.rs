@@ -75,7 +75,7 @@ fn bytes_bound_the_store_as_keys_do() {
         store.hit(1, &name, at_second(0)).unwrap();
         assert!(store.shard.bytes() <= 20_000);
     }
-    let counted: usize = store.shard.slots().map(super::cost).sum();
+    let counted: usize = store.shard.slots.iter().map(|slot| store.shard.cost(slot)).sum();
     assert_eq!(counted, store.shard.bytes());
 }
 
@@ -190,11 +190,12 @@ proptest! {
             let _ = store.charge(domain, &name.to_string(), Charge::Hits(hits), at_second(second));
             prop_assert!(store.shard.keys() <= bounds.keys_max);
             prop_assert!(store.shard.bytes() <= bounds.bytes_max);
-            let counted: usize = store.shard.slots().map(super::cost).sum();
+            let counted: usize = store.shard.slots.iter().map(|slot| store.shard.cost(slot)).sum();
             prop_assert_eq!(counted, store.shard.bytes());
             prop_assert_eq!(store.shard.slots().count(), store.shard.keys());
-            let domains: usize = store.shard.keys_by_domain.values().sum();
-            prop_assert_eq!(domains, store.shard.keys());
+            let domains = (0..4).filter_map(|tag| store.shard.domains.number(DomainTag(tag)));
+            let held: usize = domains.map(|number| store.shard.domains.keys(number)).sum();
+            prop_assert_eq!(held, store.shard.keys());
             for slot in store.shard.slots() {
                 prop_assert!(store.shard.find(slot.key).is_some());
             }

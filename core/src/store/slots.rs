@@ -1,27 +1,29 @@
 //! Storage of a shard's buckets: fixed-size chunks with a free list.
 //!
-//! A slot is 48 bytes. Chunks are never moved or doubled, so growth neither copies nor wastes, and
+//! A slot is 40 bytes. Chunks are never moved or doubled, so growth neither copies nor wastes, and
 //! a number stays the address of its bucket for as long as it lives.
 
+use super::domains::DomainNumber;
+use super::texts::TextAt;
 use crate::bucket::Bucket;
-use crate::key::{DomainTag, Key};
+use crate::key::Key;
 
 /// Slots in one chunk.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 
 /// One bucket with what the store must know of it.
 #[derive(Clone, Debug)]
-pub struct Slot {
+pub(super) struct Slot {
     /// The bucket's identity.
-    pub key: Key,
+    pub(super) key: Key,
     /// The live state.
-    pub bucket: Bucket,
-    /// What the key stands for, in words; kept beside the slot because only people read it.
-    pub text: Box<Box<str>>,
+    pub(super) bucket: Bucket,
+    /// What the key stands for, in words.
+    pub(super) text: TextAt,
     /// Whose share it counts against.
-    pub domain: DomainTag,
+    pub(super) domain: DomainNumber,
     /// Which part of its limit is spent, in 254ths; [`FULL`] once nothing is left.
-    pub fill: u8,
+    pub(super) fill: u8,
 }
 
 /// The fill of a bucket that allows nothing more.
@@ -106,6 +108,14 @@ impl Slots {
         }
     }
 
+    /// All taken slots, to be changed, in the order of their places.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.chunks.iter_mut().flatten().filter_map(|place| match place {
+            Place::Taken(slot) => Some(slot),
+            Place::Free { .. } => None,
+        })
+    }
+
     /// All taken slots, in the order of their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
         self.chunks.iter().flatten().filter_map(|place| match place {
@@ -118,7 +128,10 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::DomainTag;
     use crate::limit::{Quota, Unit};
+    use crate::store::domains::Domains;
+    use crate::store::texts::Texts;
     use crate::time::{LogTime, Now, Wall};
 
     fn slot(low: u64) -> Slot {
@@ -126,15 +139,15 @@ mod tests {
         Slot {
             key: Key::from_halves(0, low),
             bucket: Bucket::fresh(&Quota::per_unit(1, Unit::Second), now),
-            text: Box::default(),
-            domain: DomainTag(0),
+            text: Texts::default().insert("").unwrap(),
+            domain: Domains::default().add(DomainTag(0)),
             fill: 0,
         }
     }
 
     #[test]
-    fn a_place_costs_48_bytes() {
-        assert_eq!(size_of::<Place>(), 48);
+    fn a_place_costs_40_bytes() {
+        assert_eq!(size_of::<Place>(), 40);
     }
 
     #[test]

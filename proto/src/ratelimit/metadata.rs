@@ -6,7 +6,9 @@ use tollgate_core::metadata::{Map, Value, merge};
 use tollgate_core::plan::{Item, Plan};
 
 use crate::rls::value::Kind;
-use crate::rls::{ListValue, RateLimitDescriptor, RateLimitRequest, Struct, Value as WireValue};
+use crate::rls::{
+    ListValue, RateLimitDescriptor, RateLimitRequest, RateLimitUnit, Struct, Value as WireValue,
+};
 
 /// The domain, the descriptors, the hits and the merged metadata of the limits that were met and
 /// are not over; a shadow counts as not over, unlimited and replaced limits do not count.
@@ -43,7 +45,9 @@ fn descriptor(descriptor: &RateLimitDescriptor) -> WireValue {
     let entries = descriptor.entries.iter().map(|pair| entry(&pair.key, &pair.value));
     let mut fields = vec![("entries".to_owned(), list(entries))];
     if let Some(limit) = &descriptor.limit {
-        let unit = limit.unit().as_str_name();
+        // The override's enum names no week: its number stands there, as the reference prints it.
+        let unit = RateLimitUnit::try_from(limit.unit)
+            .map_or_else(|_| limit.unit.to_string(), |unit| unit.as_str_name().to_owned());
         let shown = match (limit.requests_per_unit, limit.unit) {
             (0, 0) => String::new(),
             (0, _) => format!("unit:{unit}"),

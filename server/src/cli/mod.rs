@@ -2,6 +2,12 @@
 //! error; 0 is success, 1 a failure, 2 a wrong call.
 
 mod check;
+mod client;
+mod counters;
+mod explain;
+mod limits;
+mod status;
+mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,9 +15,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ratelimit, schema};
+use crate::config::{Config, schema};
 use crate::log;
 use crate::node::{self, Greeting};
+use crate::reload::{self, Loaded};
 
 const AFTER_HELP: &str = "\
 Without a command, tollgate starts on embedded defaults: one demo limit, nothing to configure.
@@ -20,7 +27,10 @@ Examples:
   tollgate                                start and print what to try
   tollgate check tollgate.yaml limits/    say all that is wrong, as FILE:LINE:COLUMN
   tollgate serve --config tollgate.yaml   run a node
-  tollgate schema > tollgate.schema.json  let an editor complete the file";
+  tollgate schema > tollgate.schema.json  let an editor complete the file
+  tollgate status                         ask the running node how it is
+  tollgate counters find --over           who is being denied right now?
+  tollgate explain --domain d --entry user=alice    would this pass, and why?";
 
 /// Decides, for every request that reaches an API: has its caller any quota left?
 #[derive(Debug, Parser)]
@@ -62,6 +72,14 @@ enum Command {
     },
     /// Print the JSON Schema of tollgate.yaml
     Schema,
+    /// Show the limits of the node on this machine
+    Limits(limits::LimitsArgs),
+    /// Find, show and reset live counters of the node on this machine
+    Counters(counters::CountersArgs),
+    /// Say what a request would be told and why, spending nothing
+    Explain(explain::ExplainArgs),
+    /// Show the state of the node on this machine
+    Status(status::StatusArgs),
 }
 
 /// Does what the command line says.
@@ -77,6 +95,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             print!("{}", schema());
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Limits(limits)) => limits.run(),
+        Some(Command::Counters(counters)) => counters.run(),
+        Some(Command::Explain(explain)) => explain.run(),
+        Some(Command::Status(status)) => status.run(),
     }
 }
 
@@ -87,17 +109,12 @@ fn bare(addresses: &AddressArgs) -> anyhow::Result<ExitCode> {
     listeners.http = addresses.http_address.unwrap_or(listeners.http);
     listeners.admin = addresses.admin_address.unwrap_or(listeners.admin);
     log::start(&config.telemetry);
-    let domains = config.domains(ratelimit::Options::default())?;
-    node::run(&config, domains, Greeting::Banner)?;
+    node::run(Loaded::embedded(config)?, Greeting::Banner)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn serve(file: &std::path::Path) -> anyhow::Result<ExitCode> {
-    let loaded = Config::load(file).and_then(|config| {
-        let domains = config.domains(ratelimit::Options::default())?;
-        Ok((config, domains))
-    });
-    let (config, domains) = match loaded {
+    let loaded = match reload::load(file) {
         Ok(loaded) => loaded,
         Err(report) => {
             eprintln!("{report}");
@@ -105,7 +122,7 @@ fn serve(file: &std::path::Path) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    log::start(&config.telemetry);
-    node::run(&config, domains, Greeting::Quiet)?;
+    log::start(&loaded.config.telemetry);
+    node::run(loaded, Greeting::Quiet)?;
     Ok(ExitCode::SUCCESS)
 }

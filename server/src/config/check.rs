@@ -10,7 +10,7 @@ use tollgate_core::limit::Rules;
 
 use super::ratelimit::{self, Loaded, Options};
 use super::report::{Issue, Report};
-use super::{NAMED_LIMITS_DOMAIN, document, validate};
+use super::{document, validate};
 
 /// What a file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +49,15 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Judges each of `paths`.
+/// Judges each of `paths`. A configuration says itself how its files are taken together; `options` are
+/// for files and folders that are named here. Those know no named limits.
 pub fn check(paths: &[PathBuf], options: Options) -> Vec<(PathBuf, Result<Summary, Report>)> {
     paths.iter().map(|path| (path.clone(), check_one(path, options))).collect()
 }
 
 fn check_one(path: &Path, options: Options) -> Result<Summary, Report> {
     if path.is_dir() {
-        let loaded = ratelimit::read(&[path.to_owned()], options)?;
+        let loaded = ratelimit::read(&[path.to_owned()], options, None)?;
         return Ok(summary(FileKind::RatelimitFolder, loaded));
     }
     let text = document::read(path)?;
@@ -66,15 +67,14 @@ fn check_one(path: &Path, options: Options) -> Result<Summary, Report> {
         return Ok(summary(FileKind::Ratelimit, loaded));
     }
     let config = validate::config(&document, path.parent().unwrap_or(Path::new("")))?;
-    let mut loaded = ratelimit::read(&config.ratelimit_files, options)?;
-    if !config.limits.nodes().is_empty() {
-        loaded.domains.push((NAMED_LIMITS_DOMAIN.into(), config.limits));
-    }
+    let mut loaded =
+        ratelimit::read(&config.ratelimit_files, config.file_options(), Some(&config.limits))?;
+    loaded.domains.extend(config.named_domain());
     Ok(summary(FileKind::Tollgate, loaded))
 }
 
 fn summary(kind: FileKind, loaded: Loaded) -> Summary {
-    let limits = loaded.domains.iter().map(|(_, rules)| limits(rules)).sum();
+    let limits = loaded.domains.iter().map(|(_, rules, _)| limits(rules)).sum();
     Summary { kind, domains: loaded.domains.len(), limits, notes: loaded.notes }
 }
 
@@ -140,6 +140,27 @@ limits: {demo: {by: [], limit: 1, window: 1s}}
         let files = [("tollgate.yaml", config), ("rules/a.yaml", "descriptors:\n")];
         let expected = "rules/a.yaml:1:1: domain: config file cannot have empty domain";
         assert_eq!(checked(&files, "tollgate.yaml").unwrap_err(), expected);
+    }
+
+    #[test]
+    fn a_configuration_says_how_its_files_are_taken_together_and_what_they_may_count_in() {
+        let config = "\
+ratelimit_files: [rules]
+ratelimit: {merge_domains: true}
+limits: {demo: {by: [a], limit: 1, window: 1s}}
+";
+        let leaf = "domain: d\ndescriptors: [{key: a, value: x, limit: demo}]";
+        let files =
+            [("tollgate.yaml", config), ("rules/a.yaml", leaf), ("rules/b.yaml", RATELIMIT)];
+        let summary = checked(&files, "tollgate.yaml").unwrap();
+        assert_eq!(summary.to_string(), "tollgate configuration: 2 domains, 4 limits");
+        let places = summary.notes.iter().map(|note| note.path.as_str()).collect::<Vec<_>>();
+        assert_eq!(places, ["descriptors[0].rate_limit.shadow_mode"]);
+        let alone = checked(&files, "rules/a.yaml").unwrap();
+        assert_eq!((alone.limits, alone.notes.len()), (0, 1));
+        assert!(alone.notes[0].message.starts_with("named limits are known only when"));
+        let error = checked(&files, "rules").unwrap_err();
+        assert_eq!(error, "rules/b.yaml:2:9: domain: duplicate domain 'd' in config file");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::fs;
 
 use proptest::prelude::*;
+use tollgate_core::decision::Modes;
 use tollgate_core::descriptor::Entry;
-use tollgate_core::limit::{Bound, Limit, Unit};
+use tollgate_core::limit::{Algorithm, Bound, HeaderStyle, Limit, Quota, Unit};
+use tollgate_core::tally::NEAR_LIMIT_RATIO;
 
 use super::*;
 
@@ -42,7 +44,9 @@ fn an_empty_file_is_every_default() {
     assert_eq!(config.bounds.value_bytes_max, 8_192);
     assert_eq!(config.telemetry.log_level, LogLevel::Info);
     assert!(config.ratelimit_files.is_empty());
-    assert!(config.domains(ratelimit::Options::default()).unwrap().is_empty());
+    assert_eq!((config.answers, config.merge_domains), (Answers::default(), false));
+    assert_eq!(config.answers.near_limit_ratio, NEAR_LIMIT_RATIO);
+    assert!(config.domains().unwrap().is_empty());
 }
 
 #[test]
@@ -55,6 +59,8 @@ bounds: {descriptors_max: 7, entries_max: 5, key_bytes_max: 10, value_bytes_max:
   domain_bytes_max: 20B, message_bytes_max: 2MiB}
 ledger: {keys_max: 5000, bytes_max: 4194304}
 telemetry: {log_format: json, log_level: warn}
+ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
+  response_headers: draft-11, dynamic_metadata: true, near_limit_ratio: 1}
 ",
     );
     assert_eq!(config.node.workers, NonZeroUsize::new(4));
@@ -71,6 +77,27 @@ telemetry: {log_format: json, log_level: warn}
     assert_eq!(config.ledger, Ledger { keys_max: 5_000, bytes_max: 4 << 20 });
     let expected = Telemetry { log_format: LogFormat::Json, log_level: LogLevel::Warn };
     assert_eq!(config.telemetry, expected);
+    let expected = Answers {
+        modes: Modes { shadow: true, quota: true },
+        headers: HeaderStyle::Draft11,
+        dynamic_metadata: true,
+        near_limit_ratio: 1.0,
+    };
+    assert_eq!((config.answers, config.merge_domains), (expected, true));
+}
+
+#[test]
+fn every_style_of_headers_has_a_word() {
+    for (word, style) in [
+        ("off", HeaderStyle::Off),
+        ("ratelimit", HeaderStyle::RateLimit),
+        ("x-ratelimit", HeaderStyle::XRateLimit),
+        ("x-ratelimit-epoch", HeaderStyle::XRateLimitEpoch),
+        ("draft-11", HeaderStyle::Draft11),
+    ] {
+        let config = right(&format!("ratelimit: {{response_headers: {word}}}"));
+        assert_eq!(config.answers.headers, style, "{word}");
+    }
 }
 
 #[test]
@@ -79,6 +106,7 @@ fn the_embedded_configuration_is_valid_and_has_a_limit_to_try() {
     let demo = found(&config, &[("limit", "demo"), ("client", "anyone")]).unwrap();
     let Bound::Limited(quota) = demo.bound else { panic!("{demo:?}") };
     assert_eq!((quota.limit, quota.window.unit()), (5, Unit::Minute));
+    assert_eq!(quota.algorithm, Algorithm::SlidingWindow);
     let defaults = right("");
     assert_eq!(config.listeners, defaults.listeners);
     assert_eq!((config.bounds, config.ledger), (defaults.bounds, defaults.ledger));
@@ -109,8 +137,37 @@ limits:
     }
     let global = found(&config, &[("limit", "global")]).unwrap();
     assert_eq!(&*global.path, "tollgate.limit_global");
-    let domains = config.domains(ratelimit::Options::default()).unwrap();
-    assert_eq!(&*domains[0].0, NAMED_LIMITS_DOMAIN);
+    let domains = config.domains().unwrap();
+    assert_eq!(&*domains[0].0, NAMED_DOMAIN);
+}
+
+fn quota(limit: &str) -> Quota {
+    let config = right(&format!("limits: {{a: {limit}}}"));
+    match found(&config, &[("limit", "a")]).unwrap().bound {
+        Bound::Limited(quota) => quota,
+        Bound::Unlimited => panic!("{limit} is unlimited"),
+    }
+}
+
+#[test]
+fn a_rate_is_a_token_bucket_and_a_limit_a_fixed_window_unless_they_say() {
+    let minute = Quota::per_unit(600, Unit::Minute);
+    assert_eq!(quota("{limit: 600, window: 60s}"), minute);
+    assert_eq!(quota("{rate: 600/m, algorithm: fixed_window}"), minute);
+    let bucket = |burst| Quota { algorithm: Algorithm::TokenBucket { burst }, ..minute };
+    assert_eq!(quota("{rate: 600/m}"), bucket(600));
+    assert_eq!(quota("{rate: 600/60s, burst: 60}"), bucket(60));
+    assert_eq!(quota("{limit: 600, window: 1m, algorithm: token_bucket, burst: 9}"), bucket(9));
+    let sliding = Quota { algorithm: Algorithm::SlidingWindow, ..minute };
+    assert_eq!(quota("{rate: 600/m, algorithm: sliding_window}"), sliding);
+    let odd = quota("{rate: 100/15s}");
+    assert_eq!((odd.limit, odd.window.nanos()), (100, 15_000_000_000));
+}
+
+#[test]
+fn a_penalty_is_the_longest_wait() {
+    let quota = quota("{rate: 1/s, penalty: {max: 5m}}");
+    assert_eq!(quota.penalty_max, Some(std::time::Duration::from_secs(300)));
 }
 
 /// Files, each with its one error.
@@ -131,7 +188,29 @@ limits: {a: {limit: 1, window: 1s, by: [b, '']}} => 1:44: limits.a.by[1]: a key 
 limits: {a: {limit: 1, window: 1s, by: [b, c, b]}} => 1:47: limits.a.by[2]: this key is listed twice
 limits: {a: {limit: 1, window: 1s, by: ['b*']}} => 1:41: limits.a.by[0]: a key cannot contain `*`, which would fit other keys, too
 limits: {a: {limit: 1}} => 1:10: limits.a.window: the key `window` is missing
-limits: {a: {limit: 1, window: 1s, burst: 2}} => 1:36: limits.a.burst: unknown key `burst`
+limits: {a: {limit: 1, window: 1s, brust: 2}} => 1:36: limits.a.brust: unknown key `brust`
+limits: {a: {limit: 1, window: 1s, burst: 2}} => 1:43: limits.a.burst: `burst` goes with `algorithm: token_bucket` only
+limits: {a: {rate: 1/s, algorithm: sliding_window, burst: 2}} => 1:59: limits.a.burst: `burst` goes with `algorithm: token_bucket` only
+limits: {a: {rate: 1/s, burst: 0}} => 1:32: limits.a.burst: a burst of 0 would refuse every hit
+limits: {a: {rate: 1/365d, burst: 101}} => 1:35: limits.a.burst: a bucket of 101 hits at this rate would take longer than 100 years to fill
+limits: {a: {rate: 1000000001/s}} => 1:20: limits.a.rate: a token bucket refills at 1000000000 hits a second at most, because it counts in nanoseconds
+limits: {a: {limit: 1000001, window: 1ms, algorithm: token_bucket}} => 1:21: limits.a.limit: a token bucket refills at 1000000000 hits a second at most, because it counts in nanoseconds
+limits: {a: {rate: 1/0s}} => 1:20: limits.a.rate: expected a window from 1ms to 365d, found 0s
+limits: {a: {rate: 600}} => 1:20: limits.a.rate: expected a rate such as `600/m`, `50000/s` or `100/15s`, found 600
+limits: {a: {rate: 600/minute}} => 1:20: limits.a.rate: expected a rate such as `600/m`, `50000/s` or `100/15s`, found text "600/minute"
+limits: {a: {rate: 1/s, limit: 1, window: 1s}} => 1:32: limits.a.limit: `rate` and `limit` exclude each other
+limits: {a: {rate: 1/s, window: 1s}} => 1:33: limits.a.window: `rate` and `window` exclude each other
+limits: {a: {window: 1s}} => 1:10: limits.a.limit: the key `limit` is missing
+limits: {a: {by: [b]}} => 1:10: limits.a: neither `rate` nor `limit` and `window` are given
+limits: {a: {rate: 1/s, algorithm: bucket, burst: 2}} => 1:36: limits.a.algorithm: expected `fixed_window`, `sliding_window` or `token_bucket`, found text "bucket"
+limits: {a: {rate: 1/s, penalty: {max: 999ms}}} => 1:40: limits.a.penalty.max: expected 1s to 365d, found 999ms
+limits: {a: {rate: 1/s, penalty: {}}} => 1:25: limits.a.penalty.max: the key `max` is missing
+limits: {a: {rate: 1/s, penalty: 5m}} => 1:34: limits.a.penalty: expected a mapping, found text "5m"
+ratelimit: {near_limit_ratio: 0} => 1:31: ratelimit.near_limit_ratio: expected more than 0 and at most 1, found 0
+ratelimit: {near_limit_ratio: 1.1} => 1:31: ratelimit.near_limit_ratio: expected more than 0 and at most 1, found 1.1
+ratelimit: {near_limit_ratio: .nan} => 1:31: ratelimit.near_limit_ratio: expected more than 0 and at most 1, found NaN
+ratelimit: {near_limit_ratio: much} => 1:31: ratelimit.near_limit_ratio: expected a number, found text "much"
+ratelimit: {response_headers: draft} => 1:31: ratelimit.response_headers: expected `off`, `ratelimit`, `x-ratelimit`, `x-ratelimit-epoch` or `draft-11`, found text "draft"
 limits: {A: {limit: 1, window: 1s}} => 1:10: limits.A: a limit's name is 1 to 64 characters of `a`-`z`, `0`-`9`, `_` and `-`
 limits: {'': {limit: 1, window: 1s}} => 1:10: limits[""]: a limit's name is 1 to 64 characters of `a`-`z`, `0`-`9`, `_` and `-`
 "#;
@@ -199,6 +278,7 @@ telemtry: {}
         "3:21: listeners.decide.address: expected an IP address and a port, found \"here\"",
         "4:34: listeners.http.tls: unknown key `tls`",
         "6:25: limits.a.window: expected a window from 1ms to 365d, found 0s",
+        "7:3: limits.B: a limit's name is 1 to 64 characters of `a`-`z`, `0`-`9`, `_` and `-`",
         "7:14: limits.B.limit: expected a whole number from 0 to 4294967295, found text \"x\"",
         "8:1: telemtry: unknown key `telemtry`",
     ];
@@ -214,7 +294,7 @@ fn paths_are_relative_to_the_file_and_must_exist() {
     fs::write(&path, "ratelimit_files: [rules]\nlimits: {a: {limit: 1, window: 1s}}").unwrap();
     let config = Config::load(&path).unwrap();
     assert_eq!(config.ratelimit_files, [folder.path().join("rules")]);
-    let domains = config.domains(ratelimit::Options::default()).unwrap();
+    let domains = config.domains().unwrap();
     let names: Vec<_> = domains.iter().map(|(name, ..)| &**name).collect();
     assert_eq!(names, ["d", "tollgate"]);
 

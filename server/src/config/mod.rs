@@ -9,6 +9,7 @@ mod check;
 mod decode;
 mod document;
 mod named;
+mod numbers;
 mod quantity;
 pub mod ratelimit;
 mod raw;
@@ -22,13 +23,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tollgate_core::limit::{Options, Rules};
+use tollgate_core::limit::{NAMED_DOMAIN, Options, Rules};
 
 pub use self::check::{FileKind, Summary, check};
-pub use self::named::{LIMIT_NAME_KEY, NAMED_LIMITS_DOMAIN};
 pub use self::raw::{LogFormat, LogLevel};
 pub use self::report::{ISSUES_MAX, Issue, Report};
 pub use self::schema::schema;
+use crate::decide::Answers;
 
 /// The name under which errors in the embedded configuration would appear.
 const EMBEDDED_SOURCE: &str = "embedded.yaml";
@@ -51,7 +52,11 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Files and folders of the rate-limit service; each existed when the configuration was read.
     pub ratelimit_files: Vec<PathBuf>,
-    /// The named limits: the rules of domain [`NAMED_LIMITS_DOMAIN`].
+    /// Files of one domain make one tree.
+    pub merge_domains: bool,
+    /// How rate-limit requests are answered.
+    pub answers: Answers,
+    /// The named limits: the rules of domain [`NAMED_DOMAIN`].
     pub limits: Rules,
 }
 
@@ -141,15 +146,22 @@ impl Config {
     ///
     /// # Errors
     /// Everything that is wrong in the files, at once.
-    pub fn domains(&self, options: ratelimit::Options) -> Result<Domains, Report> {
-        let domains = ratelimit::load(&self.ratelimit_files, options)?;
-        let with_options = |(name, rules)| (name, rules, Options::default());
-        let mut domains: Domains = domains.into_iter().map(with_options).collect();
-        if !self.limits.nodes().is_empty() {
-            let options = Options { atomic: true, headers: None };
-            domains.push((NAMED_LIMITS_DOMAIN.into(), self.limits.clone(), options));
-        }
+    pub fn domains(&self) -> Result<Domains, Report> {
+        let options = self.file_options();
+        let mut domains = ratelimit::load(&self.ratelimit_files, options, &self.limits)?;
+        domains.extend(self.named_domain());
         Ok(domains)
+    }
+
+    fn file_options(&self) -> ratelimit::Options {
+        ratelimit::Options { merge_domains: self.merge_domains }
+    }
+
+    /// The domain of the named limits, if there are any.
+    fn named_domain(&self) -> Option<(Arc<str>, Rules, Options)> {
+        let options = Options { atomic: true, headers: None };
+        let rules = &self.limits;
+        (!rules.nodes().is_empty()).then(|| (NAMED_DOMAIN.into(), rules.clone(), options))
     }
 }
 

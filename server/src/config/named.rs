@@ -4,46 +4,35 @@
 //! end: a request meets it with the descriptor `limit=login, ip=…, route=…`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tollgate_core::limit::{Algorithm, Bound, DuplicateKey, Limit, Node, Quota, Rules, Window};
+use tollgate_core::descriptor::Entry;
+use tollgate_core::limit::{
+    Bound, DuplicateKey, Limit, NAMED_DOMAIN, NAMED_KEY, Named, Node, Quota, Rules,
+};
 
-use super::raw::{RawAlgorithm, RawLimit};
-
-/// The domain of named limits. No rate-limit file may have it.
-pub const NAMED_LIMITS_DOMAIN: &str = "tollgate";
-
-/// The key of the entry that holds a limit's name.
-pub const LIMIT_NAME_KEY: &str = "limit";
-
-/// The longest window: the protocol's year.
-pub(super) const WINDOW_MAX: Duration = Duration::from_secs(365 * 86_400);
-
-/// Adds the limit `name` to the domain's rules.
+/// Adds the limit `name`, which counts by the keys `by`, to the domain's rules.
 ///
 /// # Errors
 /// Another limit is met by the same descriptors.
 pub(super) fn add(
     rules: &mut Rules,
     name: &str,
-    raw: &RawLimit,
-    window: Window,
+    by: &[String],
+    quota: Quota,
+    shadow: bool,
 ) -> Result<(), DuplicateKey> {
-    let algorithm = algorithm(raw.algorithm);
-    let counts_refused = false;
-    let quota = Quota { limit: raw.limit, window, algorithm, counts_refused, penalty_max: None };
-    let mut path = format!("{NAMED_LIMITS_DOMAIN}.{LIMIT_NAME_KEY}_{name}");
-    for key in &raw.by {
+    let mut path = format!("{NAMED_DOMAIN}.{NAMED_KEY}_{name}");
+    for key in by {
         path.push('.');
         path.push_str(key);
     }
     let limit = Limit {
         name: Some(name.into()),
-        shadow: raw.shadow,
+        shadow,
         ..Limit::new(Bound::Limited(quota), Arc::from(path))
     };
-    let names = raw.by.iter().map(|key| (key.as_str(), ""));
-    let way: Vec<_> = std::iter::once((LIMIT_NAME_KEY, name)).chain(names).collect();
+    let keys = by.iter().map(|key| (key.as_str(), ""));
+    let way: Vec<_> = std::iter::once((NAMED_KEY, name)).chain(keys).collect();
     let mut limits: Box<[Limit]> = Box::new([limit]);
     let mut inner: Option<Node> = None;
     for (key, value) in way.into_iter().rev() {
@@ -61,8 +50,20 @@ pub(super) fn add(
     inner.map_or(Ok(()), |node| rules.add(node))
 }
 
-fn algorithm(raw: RawAlgorithm) -> Algorithm {
-    match raw {
-        RawAlgorithm::FixedWindow => Algorithm::FixedWindow,
+/// The limit `name` of these rules, with the keys that it counts by.
+pub(super) fn find<'a>(rules: &'a Rules, name: &str) -> Option<(&'a Limit, Named)> {
+    let entry = Entry { key: NAMED_KEY, value: name };
+    let mut node = rules.find(&[entry], |_| ())?.node;
+    let mut by = Vec::new();
+    while node.limits.is_empty() {
+        node = node.rules.nodes().first()?;
+        by.push(Arc::from(&*node.key));
     }
+    let limit = node.limits.first()?;
+    Some((limit, Named { name: name.into(), by: by.into() }))
+}
+
+/// The names of all limits of these rules.
+pub(super) fn names(rules: &Rules) -> impl Iterator<Item = &str> {
+    rules.nodes().iter().map(|node| &*node.value)
 }

@@ -1,4 +1,4 @@
-//! Numbers with units as a configuration writes them: `1m30s` and `512MiB`.
+//! Numbers with units as a configuration writes them: `1m30s`, `512MiB` and `600/m`.
 //!
 //! Each form has one reader and one writer here. Ranges are the business of the fields.
 
@@ -20,6 +20,17 @@ const SIZE_UNITS: [(&str, u64); 5] =
 /// A length of time: whole numbers with the units `d`, `h`, `m`, `s` and `ms`, longest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Length(pub(crate) Duration);
+
+/// Units of a rate, shortest first.
+const RATE_UNITS: [(&str, u64); 5] =
+    [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
+
+/// A number of hits in a length of time: `600/m` or `100/15s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rate {
+    pub(crate) hits: u32,
+    pub(crate) per: Duration,
+}
 
 /// A number of bytes: a whole number, alone or with `B`, `KiB`, `MiB`, `GiB` or `TiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +68,31 @@ impl fmt::Display for Length {
             }
         }
         Ok(())
+    }
+}
+
+impl Rate {
+    /// The rate that `text` spells; `None` for any other text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (hits, per) = split_number(text)?;
+        let hits = u32::try_from(hits).ok()?;
+        let per = per.strip_prefix('/')?;
+        let unit = RATE_UNITS.into_iter().find(|(name, _)| *name == per);
+        let per = match unit {
+            Some((_, seconds)) => Duration::from_secs(seconds),
+            None => Length::parse(per)?.0,
+        };
+        Some(Self { hits, per })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_unit = |(_, seconds): &(&str, u64)| Duration::from_secs(*seconds) == self.per;
+        match RATE_UNITS.into_iter().find(is_unit) {
+            Some((name, _)) => write!(f, "{}/{name}", self.hits),
+            None => write!(f, "{}/{}", self.hits, Length(self.per)),
+        }
     }
 }
 
@@ -134,6 +170,53 @@ impl JsonSchema for Length {
     }
 }
 
+impl Serialize for Rate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Rate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rate such as `600/m`, `50000/s` or `100/15s`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Rate, E> {
+                let wrong = || E::invalid_value(de::Unexpected::Str(text), &self);
+                Rate::parse(text).ok_or_else(wrong)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Rate {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Rate".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let units: Vec<_> = RATE_UNITS.iter().map(|(name, _)| *name).collect();
+        let lengths: Vec<_> = DURATION_UNITS.iter().map(|(name, _)| *name).collect();
+        let (units, lengths) = (units.join("|"), lengths.join("|"));
+        json_schema!({
+            "type": "string",
+            "pattern": format!("^[0-9]+/({units}|([0-9]+({lengths}))+)$"),
+            "examples": ["600/m", "50000/s", "100/15s"],
+        })
+    }
+}
+
 impl Serialize for Size {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0.is_multiple_of(1 << 10) && self.0 > 0 {
@@ -189,86 +272,5 @@ impl JsonSchema for Size {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn durations_are_read_with_their_units() {
-        for (text, millis) in [
-            ("15s", 15_000),
-            ("500ms", 500),
-            ("1m30s", 90_000),
-            ("1h", 3_600_000),
-            ("7d", 604_800_000),
-            ("1d2h3m4s5ms", 93_784_005),
-            ("0s", 0),
-        ] {
-            let length = Length::parse(text).unwrap();
-            assert_eq!(length, Length(Duration::from_millis(millis)), "{text}");
-            assert_eq!(length.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn what_is_no_duration_is_refused() {
-        for text in [
-            "",
-            "15",
-            "s",
-            "1.5s",
-            "-1s",
-            "+1s",
-            "1 s",
-            "1S",
-            "30s1m",
-            "1s1s",
-            "1m 30s",
-            "1w",
-            "1µs",
-            "99999999999999999999s",
-            "213503982335d",
-            "1ms1s",
-        ] {
-            assert_eq!(Length::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_read_with_their_units() {
-        for (text, bytes) in
-            [("512MiB", 512 << 20), ("64KiB", 65_536), ("2GiB", 2 << 30), ("1TiB", 1 << 40)]
-        {
-            assert_eq!(Size::parse(text), Some(Size(bytes)), "{text}");
-            assert_eq!(Size(bytes).to_string(), text);
-        }
-        assert_eq!(Size::parse("100B"), Some(Size(100)));
-        assert_eq!(Size::parse("8 KiB"), Some(Size(8_192)));
-        assert_eq!((Size(0).to_string(), Size(1_000).to_string()), ("0".into(), "1000".into()));
-    }
-
-    #[test]
-    fn what_is_no_size_is_refused() {
-        for text in ["", "MiB", "512", "512MB", "1.5GiB", "-1B", "512mib", "99999999999TiB"] {
-            assert_eq!(Size::parse(text), None, "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read_back(number in any::<u64>()) {
-            let length = Length(Duration::from_millis(number));
-            prop_assert_eq!(Length::parse(&length.to_string()), Some(length));
-            let size = Size(number);
-            let text = size.to_string();
-            let read = Size::parse(&text).or_else(|| text.parse().ok().map(Size));
-            prop_assert_eq!(read, Some(size));
-        }
-
-        #[test]
-        fn no_text_makes_a_reader_panic(text in "\\PC{0,20}") {
-            let _ = (Length::parse(&text), Size::parse(&text));
-        }
-    }
-}
+#[path = "quantity_tests.rs"]
+mod tests;

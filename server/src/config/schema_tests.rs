@@ -102,7 +102,7 @@ fn every_object_is_closed_and_every_property_is_explained() {
 fn the_example_is_valid_and_fits_the_schema() {
     let config = Config::parse("config.example.yaml", EXAMPLE, Path::new(""));
     let config = config.unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(config.limits.nodes().len(), 1);
+    assert_eq!(config.limits.nodes().len(), 2);
     let validator = jsonschema::draft202012::new(&schema_value()).unwrap();
     let errors: Vec<_> =
         validator.iter_errors(&json_of(EXAMPLE)).map(|error| error.to_string()).collect();
@@ -141,11 +141,28 @@ fn the_schema_refuses_what_the_loader_refuses() {
         "limits: {a: {limit: 1, window: 60}}",
         "limits: {a: {limit: 1, window: 1w}}",
         "limits: {a: {limit: 1, window: 1s, algorithm: other}}",
+        "limits: {a: {limit: 1}}",
+        "limits: {a: {rate: 600}}",
+        "limits: {a: {rate: 600/month}}",
+        "limits: {a: {rate: 600/m, limit: 1}}",
+        "limits: {a: {rate: 600/m, limit: 1, window: 1s}}",
+        "limits: {a: {rate: 600/m, burst: 0}}",
+        "limits: {a: {rate: 600/m, penalty: {}}}",
+        "ratelimit: {near_limit_ratio: 0}",
+        "ratelimit: {near_limit_ratio: 1.5}",
+        "ratelimit: {response_headers: draft}",
     ] {
         assert!(Config::parse("a.yaml", text, Path::new("")).is_err(), "{text}");
         assert!(!validator.is_valid(&json_of(text)), "{text}");
     }
-    for text in ["ledger: {bytes_max: 1GiB}", "limits: {a: {limit: 1, window: 1m30s}}", "{}"] {
+    for text in [
+        "ledger: {bytes_max: 1GiB}",
+        "limits: {a: {limit: 1, window: 1m30s}}",
+        "limits: {a: {rate: 600/m, burst: 60}}",
+        "limits: {a: {rate: 100/15s}}",
+        "ratelimit: {near_limit_ratio: 1}",
+        "{}",
+    ] {
         assert!(validator.is_valid(&json_of(text)), "{text}");
     }
 }

@@ -1,10 +1,13 @@
 //! What decides at the moment.
 
+use std::sync::{Arc, OnceLock};
+
 use tollgate_core::decision::Modes;
 use tollgate_core::key::KeySecret;
 use tollgate_core::limit::{Domain, HeaderStyle, LimitSet};
 use tollgate_core::tally::NEAR_LIMIT_RATIO;
 
+use super::statistics::Figures;
 use crate::config::Domains;
 
 /// What decides at the moment: replaced as a whole by a reload, so that no decision sees half of
@@ -15,6 +18,9 @@ pub struct Active {
     pub limits: LimitSet,
     /// How answers are made of them.
     pub answers: Answers,
+    /// The figures of each limit that has its path as its name, by `Limit::id`; made at its first
+    /// hit.
+    pub(super) figures: Box<[OnceLock<Arc<Figures>>]>,
 }
 
 /// How answers are made, for every domain.
@@ -44,7 +50,9 @@ impl Default for Answers {
 impl Active {
     /// What a configuration decides by.
     pub fn new(domains: Domains, answers: Answers, secret: &KeySecret) -> Self {
-        Self { limits: LimitSet::new(domains, secret), answers }
+        let limits = LimitSet::new(domains, secret);
+        let figures = (0..limits.limit_count()).map(|_| OnceLock::new()).collect();
+        Self { limits, answers, figures }
     }
 
     /// Which headers this domain's answers carry.

@@ -119,9 +119,9 @@ impl LocalLedger {
     }
 
     /// Shows every slot to `visit`, one shard at a time, in a fixed order of shards.
-    pub fn visit(&self, mut visit: impl FnMut(&Slot)) {
+    pub fn visit(&self, mut visit: impl FnMut(&Slot<'_>)) {
         for Padded(shard) in &self.shards {
-            shard.lock().slots().for_each(&mut visit);
+            shard.lock().slots().for_each(|slot| visit(&slot));
         }
     }
 

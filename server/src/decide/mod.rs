@@ -155,3 +155,7 @@ impl Decider {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "atomic_tests.rs"]
+mod atomic_tests;

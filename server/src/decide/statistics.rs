@@ -27,7 +27,7 @@ pub(super) struct Statistics {
 
 /// The figures of one limit.
 #[derive(Debug)]
-struct Figures {
+pub(super) struct Figures {
     within: Counter,
     near: Counter,
     over: Counter,
@@ -55,15 +55,24 @@ impl Statistics {
             let ratio = active.answers.near_limit_ratio;
             let number = operation.quota.burst();
             let tally = Tally::of(outcome, operation.charge, number, limit, ratio);
-            self.figures(plan, operation, &limit.path).add(&tally);
+            match active.figures.get(limit.id as usize) {
+                Some(figures) if !limit.shows_request => {
+                    figures.get_or_init(|| self.named(plan, &limit.path)).add(&tally);
+                }
+                _ => self.of_request(plan, operation, &limit.path).add(&tally),
+            }
         }
     }
 
-    fn figures(&self, plan: &Plan<'_>, operation: &Operation<'_>, path: &str) -> Arc<Figures> {
+    /// The figures of a limit whose name shows the request.
+    fn of_request(&self, plan: &Plan<'_>, operation: &Operation<'_>, path: &str) -> Arc<Figures> {
         let shown = plan.domain.and_then(|domain| {
             domain.rules.statistics_name(domain.name(), operation.label.entries)
         });
-        let name = shown.as_deref().unwrap_or(path);
+        self.named(plan, shown.as_deref().unwrap_or(path))
+    }
+
+    fn named(&self, plan: &Plan<'_>, name: &str) -> Arc<Figures> {
         if let Some(figures) = self.by_name.read().get(name) {
             return Arc::clone(figures);
         }

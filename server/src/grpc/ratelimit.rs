@@ -72,3 +72,13 @@ impl RateLimitService for RateLimit {
         guarded(|| Ok(tonic::Response::new(self.answer(request.get_ref())?)))
     }
 }
+
+#[cfg(test)]
+#[path = "recorded_tests.rs"]
+mod recorded_tests;
+#[cfg(test)]
+#[path = "testing.rs"]
+mod testing;
+#[cfg(test)]
+#[path = "vector_tests.rs"]
+mod vector_tests;

@@ -9,28 +9,28 @@ use http_body_util::Full;
 pub type Answer = Response<Full<Bytes>>;
 
 /// Plain text.
-pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     with_type(status, "text/plain; charset=utf-8", body)
 }
 
 /// JSON that is already written.
-pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     with_type(status, "application/json", body)
 }
 
 /// The body of every error: a word that programs may match on, and a sentence for people.
-pub(super) fn error(status: StatusCode, reason: &str, message: &str) -> Answer {
+pub(crate) fn error(status: StatusCode, reason: &str, message: &str) -> Answer {
     let body = serde_json::json!({ "error": reason, "message": message });
     json(status, body.to_string())
 }
 
 /// No such path.
-pub(super) fn not_found(known: &str) -> Answer {
+pub(crate) fn not_found(known: &str) -> Answer {
     error(StatusCode::NOT_FOUND, "not_found", &format!("this listener serves {known}"))
 }
 
 /// The path exists, the method does not.
-pub(super) fn method_not_allowed(allowed: &'static str) -> Answer {
+pub(crate) fn method_not_allowed(allowed: &'static str) -> Answer {
     let message = format!("this path takes {allowed}");
     let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message);
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

@@ -1,6 +1,7 @@
 //! HTTP/1.1 connections within bounds.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -12,6 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tollgate_runtime::cores::Serve;
 use tollgate_runtime::drain::Draining;
@@ -101,6 +103,17 @@ impl<H: Handle> Serve for ServeHttp<H> {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
+    ) -> impl Future<Output = ()> + 'static {
+        self.serve(stream, peer)
+    }
+}
+
+impl<H: Handle> ServeHttp<H> {
+    /// Serves one connection of any kind to its end; `peer` is for the log.
+    pub fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        peer: impl Display + 'static,
     ) -> impl Future<Output = ()> + 'static {
         let (handler, bounds) = (self.handler.clone(), self.bounds);
         let service = service_fn(move |request: Request<Incoming>| {

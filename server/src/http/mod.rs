@@ -3,11 +3,11 @@
 //! They run on a core of their own, so that a scrape or a slow client never delays a decision.
 
 mod admin;
-mod answer;
+pub(crate) mod answer;
 mod connection;
 mod decide;
 
-pub use admin::Admin;
+pub use admin::{Admin, Caller};
 pub use answer::Answer;
 pub use connection::{Http1Bounds, ServeHttp};
 pub use decide::DecideHttp;

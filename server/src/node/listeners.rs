@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use parking_lot::Mutex;
 use tollgate_proto::ratelimit;
 use tollgate_runtime::cores::{Cores, Options, Serve};
 use tollgate_runtime::drain::Draining;
 
 use super::sockets::Sockets;
+use crate::admin::{self, Api, Served};
 use crate::config::{self, Config};
 use crate::decide::Decider;
 use crate::grpc::{Health, Http2Bounds, RateLimit, Router, ServeGrpc};
-use crate::http::{Admin, DecideHttp, Http1Bounds, ServeHttp};
+use crate::http::{Admin, Caller, DecideHttp, Http1Bounds, ServeHttp};
 use crate::metrics;
+use crate::reload::ConfigStatus;
 use crate::state::State;
 
 /// Connections on the decide listener. Envoys open a handful each; this bounds file descriptors.
@@ -33,6 +36,7 @@ pub(super) struct Parts {
     pub(super) health: Health,
     pub(super) metrics: PrometheusHandle,
     pub(super) state: State,
+    pub(super) status: ConfigStatus,
     pub(super) draining: Draining,
 }
 
@@ -41,13 +45,16 @@ pub(super) struct Listeners {
     decide: Cores,
     http: Cores,
     admin: Cores,
+    /// Present from the first accept on, if there is a socket.
+    admin_socket: Mutex<Option<Served>>,
+    operators: ServeHttp<Admin>,
     draining: Draining,
 }
 
 impl Listeners {
     /// Starts the cores of every listener.
     pub(super) fn start(config: &Config, parts: Parts) -> std::io::Result<Self> {
-        let Parts { decider, health, metrics, state, draining } = parts;
+        let Parts { decider, health, metrics, state, status, draining } = parts;
         let body_bytes_max = config.bounds.message_bytes_max;
         let rate_limit =
             |api| RateLimit::new(Arc::clone(&decider), request_bounds(&config.bounds), api);
@@ -60,18 +67,39 @@ impl Listeners {
         let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
         let callers = DecideHttp { rate_limit: rate_limit("json"), state: state.clone() };
         let callers = ServeHttp { handler: callers, bounds, draining: draining.clone() };
-        let operators = Admin { decider: Arc::clone(&decider), metrics, state };
+        let api = Arc::new(Api::new(admin::Parts {
+            bounds: request_bounds(&config.bounds),
+            ledger: config.ledger,
+            decider,
+            state,
+            config: status,
+        }));
+        let operators = Admin { api, metrics, caller: Caller::Anybody };
         let operators = ServeHttp { handler: operators, bounds, draining: draining.clone() };
         Ok(Self {
             decide: start(workers(config), DECIDE_CONNECTIONS_MAX, &draining, grpc)?,
             http: start(1, HTTP_CONNECTIONS_MAX, &draining, callers)?,
-            admin: start(1, HTTP_CONNECTIONS_MAX, &draining, operators)?,
+            admin: start(1, HTTP_CONNECTIONS_MAX, &draining, operators.clone())?,
+            admin_socket: Mutex::default(),
+            operators,
             draining,
         })
     }
 
     /// Accepts on every socket until the drain starts.
     pub(super) async fn accept(&self, sockets: Sockets) -> std::io::Result<()> {
+        let addresses = sockets.addresses()?;
+        let listening = self.operators.handler.api.listening();
+        listening.add("decide", addresses.decide.to_string());
+        listening.add("http", addresses.http.to_string());
+        listening.add("admin", addresses.admin.to_string());
+        if let Some(socket) = sockets.admin_socket {
+            listening.add("admin_socket", socket.path().display().to_string());
+            let mut operators = self.operators.clone();
+            operators.handler.caller = Caller::Owner;
+            let served = Served::start(socket, operators, self.draining.clone())?;
+            *self.admin_socket.lock() = Some(served);
+        }
         tokio::try_join!(
             self.decide.accept(sockets.decide, self.draining.clone()),
             self.http.accept(sockets.http, self.draining.clone()),
@@ -82,9 +110,17 @@ impl Listeners {
 
     /// Brings the counts of open connections up to date.
     pub(super) fn measure(&self) {
-        metrics::set_connections("decide", self.decide.connections());
-        metrics::set_connections("http", self.http.connections());
-        metrics::set_connections("admin", self.admin.connections());
+        let socket = self.admin_socket.lock().as_ref().map_or(0, Served::connections);
+        let open = [
+            ("decide", self.decide.connections()),
+            ("http", self.http.connections()),
+            ("admin", self.admin.connections()),
+            ("admin_socket", socket),
+        ];
+        for (listener, connections) in open {
+            metrics::set_connections(listener, connections);
+            self.operators.handler.api.listening().set_connections(listener, connections);
+        }
     }
 
     /// Waits for every core to end; call after the drain has started.
@@ -92,6 +128,9 @@ impl Listeners {
         self.decide.join();
         self.http.join();
         self.admin.join();
+        if let Some(served) = self.admin_socket.into_inner() {
+            served.join();
+        }
     }
 }
 

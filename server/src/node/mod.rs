@@ -17,10 +17,11 @@ use tollgate_runtime::drain::{Drain, signalled};
 use self::listeners::{Listeners, Parts};
 pub use self::sockets::Addresses;
 use self::sockets::Sockets;
-use crate::config::{self, Config, Domains};
-use crate::decide::{Active, Answers, Decider};
+use crate::config::{self, Config};
+use crate::decide::{Active, Decider};
 use crate::grpc::Health;
 use crate::metrics;
+use crate::reload::{Loaded, Reload};
 use crate::state::State;
 
 /// How often time is disciplined and ended buckets are freed.
@@ -39,18 +40,24 @@ pub enum Greeting {
 ///
 /// # Errors
 /// If an address cannot be bound or the operating system refuses a thread or a handler.
-pub fn run(config: &Config, domains: Domains, greeting: Greeting) -> anyhow::Result<()> {
+pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
+    let Loaded { config, domains, origin } = loaded;
     let metrics = metrics::install();
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).context("no random bytes for the hash key")?;
     let secret = KeySecret::new(secret);
-    let active = Active::new(domains, Answers::default(), &secret);
+    let active = Active::new(domains, config.answers, &secret);
     let config::Ledger { keys_max, bytes_max } = config.ledger;
     let clock = Arc::new(SystemClock::start());
-    let decider = Arc::new(Decider::new(active, secret, Bounds { keys_max, bytes_max }, clock));
-    let sockets = Sockets::bind(config)?;
+    let bounds = Bounds { keys_max, bytes_max };
+    let decider = Arc::new(Decider::new(active, secret, bounds, Arc::clone(&clock) as _));
+    let sockets = Sockets::bind(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(live(config, greeting, sockets, decider, metrics))
+    let reload = {
+        let _entered = runtime.enter();
+        Reload::prepare(origin, &config, &decider, clock)?
+    };
+    runtime.block_on(live(&config, greeting, sockets, decider, metrics, reload))
 }
 
 async fn live(
@@ -59,6 +66,7 @@ async fn live(
     sockets: Sockets,
     decider: Arc<Decider>,
     metrics: PrometheusHandle,
+    reload: Reload,
 ) -> anyhow::Result<()> {
     let drain = Drain::new();
     let state = State::starting(drain.watch());
@@ -69,6 +77,7 @@ async fn live(
         health: health.clone(),
         metrics,
         state: state.clone(),
+        status: reload.status(),
         draining: drain.watch(),
     };
     let listeners = Listeners::start(config, parts)?;
@@ -80,6 +89,7 @@ async fn live(
             "none"
         }
         () = tick(&decider, &listeners) => "none",
+        () = reload.run() => "none",
         signal = signalled() => signal?,
     };
     tracing::info!(event = "draining", signal, "finishing calls in flight");

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use anyhow::Context as _;
 use tollgate_runtime::listen;
 
+use crate::admin::{self, AdminSocket};
 use crate::config::Config;
 
 /// Where a node listens.
@@ -23,6 +24,8 @@ pub(super) struct Sockets {
     pub(super) decide: TcpListener,
     pub(super) http: TcpListener,
     pub(super) admin: TcpListener,
+    /// Absent where it could not be had: a second node on one machine goes on without.
+    pub(super) admin_socket: Option<AdminSocket>,
 }
 
 impl Sockets {
@@ -36,6 +39,7 @@ impl Sockets {
             decide: bind("decide", listeners.decide)?,
             http: bind("http", listeners.http)?,
             admin: bind("admin", listeners.admin)?,
+            admin_socket: admin_socket(),
         })
     }
 
@@ -46,5 +50,22 @@ impl Sockets {
             http: self.http.local_addr()?,
             admin: self.admin.local_addr()?,
         })
+    }
+}
+
+fn admin_socket() -> Option<AdminSocket> {
+    let bound = admin::default_path().and_then(|path| AdminSocket::bind(&path));
+    match bound {
+        Ok(socket) => {
+            let address = socket.path().display();
+            tracing::info!(event = "listening", listener = "admin_socket", %address);
+            Some(socket)
+        }
+        Err(error) => {
+            let advice = "the command line cannot reach this node; TOLLGATE_ADMIN_SOCKET names \
+                          another path";
+            tracing::warn!(event = "admin_socket_unavailable", %error, "{advice}");
+            None
+        }
     }
 }

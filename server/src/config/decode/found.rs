@@ -13,6 +13,7 @@ pub(super) fn expected(wanted: &dyn Expected) -> String {
         "u16" => whole(0, u16::MAX.into()),
         "u32" => whole(0, u32::MAX.into()),
         "u64" | "usize" => whole(0, u64::MAX.into()),
+        "f32" | "f64" => "a number".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "a string" | "str" => "text".to_owned(),
         "a sequence" => "a list".to_owned(),

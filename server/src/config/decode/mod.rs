@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use self::deserializer::NodeDeserializer;
 use self::error::{DecodeError, Fault};
-use super::document::{Document, Node, Trail};
-use super::report::{ISSUES_MAX, Issues};
+use super::document::{Document, Node, Place, Trail};
+use super::report::{ISSUES_MAX, Issue, Issues};
 
 /// Times that decoding starts: as many errors as a report shows.
 const ROUNDS_MAX: usize = ISSUES_MAX;
@@ -73,6 +73,27 @@ pub(crate) fn decode<T: DeserializeOwned>(document: &Document, issues: &mut Issu
     }
     issues.end_early();
     None
+}
+
+/// The value of one node, which stands at `trail` and whose place is to be named as `place`.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub(crate) fn decode_node<T: DeserializeOwned>(
+    document: &Document,
+    (place, node): (Place, &Node),
+    trail: &Trail<'_>,
+) -> Result<T, Issue> {
+    let left_out = LeftOut::default();
+    let root = NodeDeserializer { node, place, trail, cause: node, left_out: &left_out };
+    T::deserialize(root).map_err(|DecodeError(fault)| {
+        let Fault { message, help, at, .. } = *fault;
+        let mut issue = document.issue_at(place, trail, message);
+        if let Some(at) = at {
+            (issue.line, issue.column, issue.path) = (at.place.line, at.place.column, at.path);
+        }
+        Issue { help, ..issue }
+    })
 }
 
 #[cfg(test)]

@@ -133,6 +133,11 @@ impl Node {
         entries.iter().find(named).map(|(key, value)| (value.place_under(key), value))
     }
 
+    /// As [`Self::entry`], but a key without a value counts as absent.
+    pub(crate) fn given(&self, name: &str) -> Option<(Place, &Self)> {
+        self.entry(name).filter(|(_, node)| !node.is_null())
+    }
+
     fn element(&self, index: usize) -> Option<(Place, &Self)> {
         let Kind::Sequence(elements) = &self.kind else {
             return None;

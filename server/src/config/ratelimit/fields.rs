@@ -1,10 +1,17 @@
 //! Typed reading of a mapping's keys, as the reference's parser does it: a key that is absent or
-//! empty has its type's zero, and any scalar serves as text.
+//! empty has its type's zero, and any scalar serves as text. Keys of our own that hold more than a
+//! number or a truth value are read as in `tollgate.yaml`.
+
+use serde::de::DeserializeOwned;
 
 use super::error_loading;
 use super::leaf::Leaf;
 use super::rules::File;
+use crate::config::decode::decode_node;
 use crate::config::document::{Kind, Node, Place, Trail};
+
+/// What is wrong with a value is among the issues.
+pub(super) struct Told;
 
 impl File<'_> {
     /// The text of the key `name`; empty if there is none.
@@ -53,6 +60,22 @@ impl File<'_> {
             let wanted = format!("a whole number from 0 to {}", u32::MAX);
             self.unexpected(place, &trail.key(name), &wanted, value);
             0
+        })
+    }
+
+    /// The value of one of our own keys, read as in `tollgate.yaml`; `None` if there is none.
+    pub(super) fn own<T: DeserializeOwned>(
+        &mut self,
+        node: &Node,
+        trail: &Trail<'_>,
+        name: &str,
+    ) -> Result<Option<T>, Told> {
+        let Some(given) = node.given(name) else {
+            return Ok(None);
+        };
+        decode_node(self.document, given, &trail.key(name)).map(Some).map_err(|issue| {
+            self.findings.issues.push_unless_placed(issue);
+            Told
         })
     }
 

@@ -44,12 +44,12 @@ fn the_files_of_the_reference_are_accepted_and_refused_as_it_does() {
     let folder = Path::new(&folder).join("ratelimit-config");
     let file = |name: &str| folder.join(name);
     for name in GOOD {
-        let loaded = load(&[file(name)], Options::default());
+        let loaded = load(&[file(name)], Options::default(), &Rules::default());
         let domains = loaded.unwrap_or_else(|report| panic!("{report}"));
         assert_eq!(domains.len(), 1, "{name}");
     }
     for (name, line, message) in BAD {
-        let report = load(&[file(name)], Options::default()).unwrap_err();
+        let report = load(&[file(name)], Options::default(), &Rules::default()).unwrap_err();
         let first = &report.issues()[0];
         assert_eq!(first.line, line, "{report}");
         assert!(first.message.starts_with(message), "{report}");
@@ -59,10 +59,10 @@ fn the_files_of_the_reference_are_accepted_and_refused_as_it_does() {
     assert_eq!(files, GOOD.len() + BAD.len(), "a file is in neither list");
 
     let twice = [file("basic_config.yaml"), file("duplicate_domain.yaml")];
-    let report = load(&twice, Options::default()).unwrap_err();
+    let report = load(&twice, Options::default(), &Rules::default()).unwrap_err();
     assert_eq!(report.issues()[0].message, "duplicate domain 'test-domain' in config file");
     let merged = [file("merge_domain_key1.yaml"), file("merge_domain_key2.yaml")];
-    let domains = load(&merged, Options { merge_domains: true }).unwrap();
+    let domains = load(&merged, Options { merge_domains: true }, &Rules::default()).unwrap();
     assert_eq!(domains.len(), 1);
     assert_eq!(domains[0].1.nodes().len(), 2);
 }

@@ -8,8 +8,8 @@ use crate::config::document::{Document, Kind, Node, Trail};
 use crate::config::report::{Issues, excerpt};
 use crate::config::suggest::nearest;
 
-/// Every key that a file may have.
-const KEYS: [&str; 16] = [
+/// Every key of the reference's.
+const REFERENCE: [&str; 16] = [
     "domain",
     "key",
     "value",
@@ -26,6 +26,20 @@ const KEYS: [&str; 16] = [
     "value_to_metric",
     "share_threshold",
     "metadata",
+];
+
+/// Keys that the reference does not have.
+pub(super) const OWN: [&str; 10] = [
+    "algorithm",
+    "atomic",
+    "burst",
+    "limit",
+    "max",
+    "penalty",
+    "rate_limits",
+    "response_headers",
+    "unit_multiplier",
+    "window",
 ];
 
 /// Adds what is wrong to `issues`.
@@ -56,7 +70,7 @@ impl Check<'_> {
                 continue;
             };
             let trail = trail.key(name);
-            if !KEYS.contains(&name) {
+            if !REFERENCE.contains(&name) && !OWN.contains(&name) {
                 self.unknown(key, name, &trail);
             } else if name != "metadata" {
                 self.value(value, key, &trail);
@@ -76,7 +90,7 @@ impl Check<'_> {
         self.issues.push_with(|| {
             let message = format!("config error, unknown key '{}'", excerpt(name));
             let issue = self.document.issue_at(key.place, trail, message);
-            match nearest(name, KEYS) {
+            match nearest(name, REFERENCE.into_iter().chain(OWN)) {
                 Some(meant) => issue.with_help(format!("did you mean `{meant}`?")),
                 None => issue,
             }

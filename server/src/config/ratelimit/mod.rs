@@ -4,21 +4,25 @@
 //! The reference stops at its first error; here all errors of all files are told at once. Two
 //! things differ on purpose: a key given twice in a mapping and a second document in a file are
 //! errors, because the reference drops one of them without a word.
+//!
+//! Files may also hold keys of our own, such as `algorithm` and `rate_limits`; a file without them
+//! means what it means to the reference.
 
+mod domains;
 mod fields;
 mod keys;
 mod leaf;
 mod metadata;
+mod named_limit;
+mod rate_limit;
 mod rules;
 mod sources;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tollgate_core::limit::Rules;
 
-pub use self::metadata::Value;
+use self::domains::Domains;
 use super::document::{self, Document};
 use super::report::{Issue, Issues, Report};
 
@@ -33,41 +37,49 @@ pub struct Options {
 /// What a set of files holds.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
-    /// Every domain with its rules, in the order of the files.
-    pub domains: Vec<(Arc<str>, Rules)>,
-    /// The metadata of descriptors, each with the path of its descriptor:
-    /// `domain.key_value.key`.
-    pub metadata: Vec<(Arc<str>, Value)>,
+    /// Every domain with its rules and how it answers, in the order of the files.
+    pub domains: super::Domains,
     /// What is no error but does nothing, such as a key in the wrong place.
     pub notes: Vec<Issue>,
 }
 
-/// The rules in `sources`: files, and folders whose files are taken in the order of their names.
+/// The domains in `sources`: files, and folders whose files are taken in the order of their names.
+/// They may count in the limits of `named`, the rules of
+/// [`NAMED_DOMAIN`](tollgate_core::limit::NAMED_DOMAIN).
 ///
 /// Of a folder every file counts, whatever its extension, but none whose name begins with a dot;
 /// folders inside it do not count. Symbolic links are followed, so the mounts of Kubernetes work.
 ///
 /// # Errors
 /// Everything that is wrong, by file and position.
-pub fn load(sources: &[PathBuf], options: Options) -> Result<Vec<(Arc<str>, Rules)>, Report> {
-    read(sources, options).map(|loaded| loaded.domains)
+pub fn load(
+    sources: &[PathBuf],
+    options: Options,
+    named: &Rules,
+) -> Result<super::Domains, Report> {
+    read(sources, options, Some(named)).map(|loaded| loaded.domains)
 }
 
-/// All that [`load`] finds, not only the rules.
+/// All that [`load`] finds, not only the domains. Where the named limits are not known, what counts
+/// in them is left out with a note: good for judging files, not for serving them.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn read(sources: &[PathBuf], options: Options) -> Result<Loaded, Report> {
-    let mut loader = Loader::new(options);
+pub(super) fn read(
+    sources: &[PathBuf],
+    options: Options,
+    named: Option<&Rules>,
+) -> Result<Loaded, Report> {
+    let mut loader = Loader::new(options, named);
     for path in sources::files(sources, &mut loader.findings.issues) {
         loader.add_file(&path);
     }
     loader.finish()
 }
 
-/// What one document holds that was read already.
+/// What one document holds that was read already; named limits are not known.
 pub(super) fn read_document(document: &Document, options: Options) -> Result<Loaded, Report> {
-    let mut loader = Loader::new(options);
+    let mut loader = Loader::new(options, None);
     loader.add(document);
     loader.finish()
 }
@@ -78,18 +90,11 @@ pub(super) fn is_one(document: &Document) -> bool {
 }
 
 /// A set of files in the making.
-#[derive(Default)]
-struct Loader {
+struct Loader<'a> {
     options: Options,
+    named: Option<&'a Rules>,
     domains: Domains,
     findings: Findings,
-}
-
-/// Domains with their rules, in the order of the files.
-#[derive(Default)]
-struct Domains {
-    list: Vec<(Arc<str>, Rules)>,
-    index_by_name: BTreeMap<Arc<str>, usize>,
 }
 
 /// What is found on the way.
@@ -97,14 +102,13 @@ struct Domains {
 struct Findings {
     /// Bytes of all descriptors' paths so far.
     path_bytes: usize,
-    metadata: Vec<(Arc<str>, Value)>,
     notes: Issues,
     issues: Issues,
 }
 
-impl Loader {
-    fn new(options: Options) -> Self {
-        Self { options, ..Self::default() }
+impl<'a> Loader<'a> {
+    fn new(options: Options, named: Option<&'a Rules>) -> Self {
+        Self { options, named, domains: Domains::default(), findings: Findings::default() }
     }
 
     fn add_file(&mut self, path: &Path) {
@@ -119,34 +123,13 @@ impl Loader {
 
     fn add(&mut self, document: &Document) {
         keys::check(document, &mut self.findings.issues);
-        rules::add(document, self.options, &mut self.domains, &mut self.findings);
+        rules::add(document, self.options, self.named, &mut self.domains, &mut self.findings);
     }
 
     fn finish(self) -> Result<Loaded, Report> {
-        let Findings { metadata, notes, issues, .. } = self.findings;
+        let Findings { notes, issues, .. } = self.findings;
         let notes = notes.into_report().map(Report::into_issues).unwrap_or_default();
-        issues.or_else_value(Loaded { domains: self.domains.list, metadata, notes })
-    }
-}
-
-impl Domains {
-    fn contains(&self, domain: &str) -> bool {
-        self.index_by_name.contains_key(domain)
-    }
-
-    /// The rules of an earlier file of this domain, to be added to and put back.
-    fn take(&mut self, domain: &str) -> Option<Rules> {
-        let at = self.index_by_name.get(domain)?;
-        self.list.get_mut(*at).map(|(_, rules)| std::mem::take(rules))
-    }
-
-    fn put(&mut self, domain: &Arc<str>, rules: Rules) {
-        let next = self.list.len();
-        let at = *self.index_by_name.entry(Arc::clone(domain)).or_insert(next);
-        match self.list.get_mut(at) {
-            Some((_, old)) => *old = rules,
-            None => self.list.push((Arc::clone(domain), rules)),
-        }
+        issues.or_else_value(Loaded { domains: self.domains.finish(), notes })
     }
 }
 
@@ -163,6 +146,8 @@ fn error_loading(what: &str) -> String {
 mod error_tests;
 #[cfg(test)]
 mod fixture_tests;
+#[cfg(test)]
+mod own_tests;
 #[cfg(test)]
 #[path = "ratelimit_tests.rs"]
 mod tests;

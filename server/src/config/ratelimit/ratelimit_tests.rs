@@ -5,6 +5,7 @@ use std::fs;
 use proptest::prelude::*;
 use tollgate_core::descriptor::Entry;
 use tollgate_core::limit::{Bound, Limit, Quota, Unit};
+use tollgate_core::metadata::{Map, Value};
 
 use super::*;
 
@@ -19,7 +20,7 @@ pub(super) fn read_all(texts: &[&str], options: Options) -> Result<Loaded, Strin
         fs::write(folder.path().join(format!("{index}.yaml")), text).unwrap();
     }
     let prefix = format!("{}/", folder.path().display());
-    read(&[folder.path().to_owned()], options)
+    read(&[folder.path().to_owned()], options, None)
         .map_err(|report| report.to_string().replace(&prefix, ""))
 }
 
@@ -30,9 +31,13 @@ pub(super) fn wrong(text: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-fn found<'a>(loaded: &'a Loaded, domain: &str, entries: &[(&str, &str)]) -> Option<&'a Limit> {
+pub(super) fn found<'a>(
+    loaded: &'a Loaded,
+    domain: &str,
+    entries: &[(&str, &str)],
+) -> Option<&'a Limit> {
     let entries: Vec<_> = entries.iter().map(|&(key, value)| Entry { key, value }).collect();
-    let (_, rules) = loaded.domains.iter().find(|(name, _)| &**name == domain)?;
+    let (_, rules, _) = loaded.domains.iter().find(|(name, ..)| &**name == domain)?;
     rules.find(&entries, |_| ())?.node.limits.first()
 }
 
@@ -80,7 +85,7 @@ fn every_field_means_what_it_does_in_the_reference() {
     assert_eq!((files.bound, &*files.path), (Bound::Unlimited, "d.files_files/*"));
     assert_eq!(found(&loaded, "d", &[("allowed", "x")]), None);
     assert_eq!(per_unit(found(&loaded, "d", &[("n", "5")]).unwrap()), (16, Unit::Second));
-    let (_, rules) = &loaded.domains[0];
+    let (_, rules, _) = &loaded.domains[0];
     let flags: Vec<_> = rules
         .nodes()
         .iter()
@@ -91,11 +96,12 @@ fn every_field_means_what_it_does_in_the_reference() {
 }
 
 #[test]
-fn metadata_is_kept_beside_the_rules() {
+fn metadata_is_kept_with_the_limits_of_its_descriptor() {
     let loaded = read_text(EVERYTHING).unwrap();
-    let tier = Value::List(vec![Value::Number(1.0), Value::Text("two".to_owned())]);
-    let expected = Value::Struct(vec![("tier".to_owned(), tier)]);
-    assert_eq!(loaded.metadata, [("d.a_x.b".into(), expected)]);
+    let tier = Value::List(vec![Value::Number(1.0), Value::Text("two".into())]);
+    let b = found(&loaded, "d", &[("a", "x"), ("b", "any")]).unwrap();
+    assert_eq!(b.metadata.as_deref(), Some(&Map::from([("tier".into(), tier)])));
+    assert_eq!(found(&loaded, "d", &[("a", "x")]).unwrap().metadata, None);
 }
 
 /// A file of one descriptor with these keys.
@@ -117,7 +123,7 @@ fn what_the_reference_leaves_alone_is_left_alone() {
     ] {
         read_text(&descriptor(keys)).unwrap_or_else(|report| panic!("{keys}: {report}"));
     }
-    assert_eq!(read(&[], Options::default()).unwrap().domains.len(), 0);
+    assert_eq!(read(&[], Options::default(), None).unwrap().domains.len(), 0);
 }
 
 #[test]
@@ -130,7 +136,7 @@ fn files_of_one_domain_are_merged_where_asked_in_the_order_of_their_names() {
     let merge = Options { merge_domains: true };
     let (first, second) = (rule("a*", 1), rule("ab*", 2));
     let loaded = read_all(&[&first, "domain: other", &second], merge).unwrap();
-    let names: Vec<_> = loaded.domains.iter().map(|(name, _)| &**name).collect();
+    let names: Vec<_> = loaded.domains.iter().map(|(name, ..)| &**name).collect();
     assert_eq!(names, ["d", "other"]);
     assert_eq!(per_unit(found(&loaded, "d", &[("k", "abc")]).unwrap()), (1, Unit::Day));
     let report = read_all(&[&first, &first], merge).unwrap_err();
@@ -141,7 +147,7 @@ fn files_of_one_domain_are_merged_where_asked_in_the_order_of_their_names() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_told() {
-    let report = load(&["nowhere.yaml".into()], Options::default()).unwrap_err();
+    let report = load(&["nowhere.yaml".into()], Options::default(), &Rules::default()).unwrap_err();
     let [issue] = report.issues() else { panic!("{report}") };
     assert_eq!((&*issue.source, issue.line), ("nowhere.yaml", 0));
     assert!(issue.message.starts_with("error loading config file: cannot be read: "), "{issue}");

@@ -3,12 +3,17 @@
 //! The doc comments here are the reference that users read, through the JSON Schema: each says the
 //! unit, the default, the range and what zero means. Nothing here is valid yet beyond its type.
 
+mod limit;
+mod ratelimit;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::quantity::{Length, Size};
+pub(super) use self::limit::{RawAlgorithm, RawLimit, RawPenalty};
+pub(super) use self::ratelimit::{RawHeaderStyle, RawRatelimit};
+use super::quantity::Size;
 
 /// The least and the greatest value of a number.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +55,8 @@ pub(super) struct RawConfig {
     /// relative to the folder of this file. Of a folder every file counts but those whose name
     /// begins with a dot; folders inside it do not. Default: none.
     pub(super) ratelimit_files: Vec<String>,
+    /// How rate-limit requests are answered.
+    pub(super) ratelimit: RawRatelimit,
     /// Named limits, in domain `tollgate`. A request meets one with a descriptor of the entry
     /// `limit=NAME` and one entry for each key of `by`, in order. Names are 1 to 64 of `a`-`z`,
     /// `0`-`9`, `_` and `-`. Default: none.
@@ -181,39 +188,6 @@ impl Default for RawLedger {
     fn default() -> Self {
         Self { keys_max: 1_000_000, bytes_max: Size(512 << 20) }
     }
-}
-
-/// A named limit.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct RawLimit {
-    /// Keys of the entries that tell buckets apart: every combination of their values has its own.
-    /// An empty list is one bucket for all. No key may stand twice or contain `*`. Default: none.
-    #[serde(default)]
-    pub(super) by: Vec<String>,
-    /// Hits allowed in one window. Zero refuses every hit. Required. Range: 0 to 4294967295.
-    #[schemars(range(min = 0, max = u32::MAX))]
-    pub(super) limit: u32,
-    /// The window's length, such as `15s`, `500ms`, `1m30s`, `1h` or `7d`. Windows start at
-    /// multiples of their length since the UNIX epoch. Required. Range: 1ms to 365d.
-    pub(super) window: Length,
-    /// How hits are counted. Default: `fixed_window`.
-    #[serde(default)]
-    pub(super) algorithm: RawAlgorithm,
-    /// Counts and reports, but refuses nothing. Default: false.
-    #[serde(default)]
-    pub(super) shadow: bool,
-}
-
-/// How hits are counted.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(super) enum RawAlgorithm {
-    /// A count that starts again with every window.
-    #[default]
-    FixedWindow,
 }
 
 /// What the node says about itself.

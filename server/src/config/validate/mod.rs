@@ -3,21 +3,21 @@
 //! Parts that could not even be decoded stand here with their defaults, which are valid, so that
 //! the rest can still be judged; what compares several parts is skipped where one of them is wrong.
 
+mod limits;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use tollgate_core::limit::{Rules, Window};
+use tollgate_core::decision::Modes;
 
 use super::document::{Document, Trail};
-use super::quantity::{Length, Size};
-use super::raw::{self, Range, RawConfig, RawLimit};
+use super::quantity::Size;
+use super::raw::{self, Range, RawConfig};
 use super::report::{Issues, Report, excerpt};
-use super::{Bounds, Config, Ledger, Listeners, Node, Telemetry, decode, named};
-
-/// Bytes of a limit's name: it is repeated in paths, statistics and every request.
-const LIMIT_NAME_BYTES_MAX: usize = 64;
+use super::{Bounds, Config, Ledger, Listeners, Node, Telemetry, decode};
+use crate::decide::Answers;
 
 /// Named limits, and paths of files and folders. Far beyond what a person writes; what is wrong
 /// with them is looked up in time that grows with the square of their number.
@@ -56,6 +56,8 @@ impl Validator<'_> {
                 log_level: raw.telemetry.log_level,
             },
             ratelimit_files: self.ratelimit_files(&raw.ratelimit_files, base_dir),
+            merge_domains: raw.ratelimit.merge_domains,
+            answers: self.answers(&raw.ratelimit),
             limits: self.limits(raw, bounds.entries_max),
         }
     }
@@ -176,25 +178,19 @@ impl Validator<'_> {
         files
     }
 
-    fn limits(&mut self, raw: &RawConfig, entries_max: usize) -> Rules {
-        let section = Trail::Root.key("limits");
-        let mut rules = Rules::default();
-        if self.is_too_long(&section, raw.limits.len()) {
-            return rules;
+    fn answers(&mut self, raw: &raw::RawRatelimit) -> Answers {
+        let section = Trail::Root.key("ratelimit");
+        let ratio = raw.near_limit_ratio as f32;
+        if !(ratio > 0.0 && ratio <= 1.0) {
+            let message = format!("expected more than 0 and at most 1, found {ratio}");
+            self.issues.push(self.document.issue(&section.key("near_limit_ratio"), message));
         }
-        for (name, limit) in &raw.limits {
-            let trail = section.key(name);
-            self.limit_name(&trail, name);
-            self.by(&trail.key("by"), &limit.by, entries_max);
-            let Some(window) = self.window(&trail.key("window"), limit) else {
-                continue;
-            };
-            if named::add(&mut rules, name, limit, window).is_err() {
-                let message = "another limit is met by the same descriptors";
-                self.issues.push(self.document.issue(&trail, message));
-            }
+        Answers {
+            modes: Modes { shadow: raw.shadow_mode, quota: raw.quota_mode },
+            headers: raw.response_headers.into(),
+            dynamic_metadata: raw.dynamic_metadata,
+            near_limit_ratio: ratio,
         }
-        rules
     }
 
     fn is_too_long(&mut self, trail: &Trail<'_>, count: usize) -> bool {
@@ -203,49 +199,6 @@ impl Validator<'_> {
             self.issues.push(self.document.issue(trail, message));
         }
         count > LISTED_MAX
-    }
-
-    fn limit_name(&mut self, trail: &Trail<'_>, name: &str) {
-        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-        let fits = (1..=LIMIT_NAME_BYTES_MAX).contains(&name.len());
-        if !fits || !name.bytes().all(allowed) {
-            let message = "a limit's name is 1 to 64 characters of `a`-`z`, `0`-`9`, `_` and `-`";
-            self.issues.push(self.document.issue(trail, message));
-        }
-    }
-
-    fn by(&mut self, trail: &Trail<'_>, keys: &[String], entries_max: usize) {
-        let mut seen = BTreeSet::new();
-        for (index, key) in keys.iter().enumerate() {
-            let message = if key.is_empty() {
-                "a key cannot be empty"
-            } else if key.contains('*') {
-                "a key cannot contain `*`, which would fit other keys, too"
-            } else if !seen.insert(key) {
-                "this key is listed twice"
-            } else {
-                continue;
-            };
-            self.issues.push(self.document.issue(&trail.index(index), message));
-        }
-        if keys.len() >= entries_max && !self.is_wrong_below("bounds") {
-            let message = format!(
-                "{} keys and the limit's name are more than the {entries_max} entries of \
-                 `bounds.entries_max`, so no request could meet this limit",
-                keys.len()
-            );
-            self.issues.push(self.document.issue(trail, message));
-        }
-    }
-
-    fn window(&mut self, trail: &Trail<'_>, limit: &RawLimit) -> Option<Window> {
-        let Length(length) = limit.window;
-        let window = Window::of_length(length).filter(|_| length <= named::WINDOW_MAX);
-        if window.is_none() {
-            let message = format!("expected a window from 1ms to 365d, found {}", limit.window);
-            self.issues.push(self.document.issue(trail, message));
-        }
-        window
     }
 
     fn whole(&mut self, trail: &Trail<'_>, number: u64, range: Range) -> usize {

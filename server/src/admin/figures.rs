@@ -1,0 +1,123 @@
+//! What a node tells of itself: `/v1/status` as JSON, `/stats` as lines of text.
+
+use parking_lot::Mutex;
+
+use super::api::Api;
+use super::instant;
+use super::view::{ConfigView, LedgerView, ListenerView, Status};
+
+/// The listeners and their open connections, told by those who run them.
+#[derive(Debug, Default)]
+pub(crate) struct Listening(Mutex<Vec<ListenerView>>);
+
+impl Listening {
+    /// A listener has its address now.
+    pub(crate) fn add(&self, name: &str, address: String) {
+        self.0.lock().push(ListenerView { name: name.to_owned(), address, connections: 0 });
+    }
+
+    /// How many connections it has.
+    pub(crate) fn set_connections(&self, name: &str, connections: usize) {
+        let mut all = self.0.lock();
+        all.iter_mut().filter(|one| one.name == name).for_each(|one| one.connections = connections);
+    }
+}
+
+/// The state of the node.
+pub(super) fn status(api: &Api) -> Status {
+    let (config, totals) = (api.config.snapshot(), api.decider.totals());
+    let active = api.decider.active();
+    let uptime = api.decider.now().log.since(api.started);
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        uptime_seconds: instant::seconds(uptime),
+        ready: api.state.is_ready() && !api.state.is_draining(),
+        draining: api.state.is_draining(),
+        listeners: api.listening.0.lock().clone(),
+        config: ConfigView {
+            source: config.source.clone(),
+            hash: format!("{:016x}", config.hash),
+            loaded_at: instant::rfc3339(config.loaded_at),
+            loads_ok: config.loads_ok,
+            loads_failed: config.loads_failed,
+            failed_at: config.error.as_ref().map(|error| instant::rfc3339(error.at)),
+            failure: config.error.as_ref().map(|error| error.report.clone()),
+            domains: active.limits.domains().len(),
+            limits: active.limits.limit_count(),
+        },
+        ledger: LedgerView {
+            keys: totals.keys,
+            keys_max: api.ledger.keys_max,
+            bytes: totals.bytes,
+            bytes_max: api.ledger.bytes_max,
+            expired: totals.stats.expired,
+            evicted: totals.stats.evicted_live,
+            evicted_over_limit: totals.stats.evicted_over_limit,
+            refused: totals.stats.refused,
+        },
+    }
+}
+
+/// Lines `name: value`. What only the recorder counts is read from what it renders.
+pub(super) fn stats(status: &Status, rendered: &str) -> String {
+    let Status { config, ledger, .. } = status;
+    let mut text = String::new();
+    let mut line = |name: &str, value: &dyn std::fmt::Display| {
+        text.push_str(&format!("{name}: {value}\n"));
+    };
+    line("version", &status.version);
+    line("pid", &status.pid);
+    line("uptime_seconds", &(status.uptime_seconds as u64));
+    line("decisions_allowed", &sum(rendered, "tollgate_decisions_total", "verdict=\"allow\""));
+    line("decisions_denied", &sum(rendered, "tollgate_decisions_total", "verdict=\"deny\""));
+    line("decision_errors", &sum(rendered, "tollgate_decision_errors_total", ""));
+    line("ledger_keys", &ledger.keys);
+    line("ledger_keys_max", &ledger.keys_max);
+    line("ledger_bytes", &ledger.bytes);
+    line("ledger_bytes_max", &ledger.bytes_max);
+    line("ledger_expired", &ledger.expired);
+    line("ledger_evicted", &ledger.evicted);
+    line("ledger_evicted_over_limit", &ledger.evicted_over_limit);
+    line("ledger_refused", &ledger.refused);
+    line("config_source", &config.source);
+    line("config_hash", &config.hash);
+    line("config_loaded_at", &config.loaded_at);
+    line("config_loads_ok", &config.loads_ok);
+    line("config_loads_failed", &config.loads_failed);
+    line("config_failed_at", &config.failed_at.as_deref().unwrap_or("never"));
+    line("config_domains", &config.domains);
+    line("config_limits", &config.limits);
+    for listener in &status.listeners {
+        line(&format!("connections_{}", listener.name), &listener.connections);
+    }
+    text
+}
+
+/// The sum of a metric's series that have `label` among their labels.
+fn sum(rendered: &str, name: &str, label: &str) -> u64 {
+    let series = rendered.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+    let wanted = series.filter(|(labels, _)| {
+        (labels.is_empty() || labels.starts_with('{')) && labels.contains(label)
+    });
+    wanted.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_of_one_metric_are_added_up() {
+        let rendered = "\
+# TYPE a_total counter
+a_total{api=\"x\",verdict=\"allow\"} 2
+a_total{api=\"y\",verdict=\"allow\"} 3
+a_total{api=\"x\",verdict=\"deny\"} 7
+a_total_other{verdict=\"allow\"} 9
+";
+        assert_eq!(sum(rendered, "a_total", "verdict=\"allow\""), 5);
+        assert_eq!(sum(rendered, "a_total", ""), 12);
+        assert_eq!(sum(rendered, "b_total", ""), 0);
+    }
+}

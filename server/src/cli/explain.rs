@@ -1,0 +1,140 @@
+//! `tollgate explain`: what a running node would tell a request, and why.
+
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::client::Reach;
+use super::table::{clean, span};
+use crate::admin::view::{EntryView, Explained, ExplainedDescriptor};
+
+const AFTER_HELP: &str = "\
+It spends nothing, and the exit code is 0 whether the request would pass or not.
+
+Examples:
+  tollgate explain --domain edge --entry user=alice --entry path=/login
+        one descriptor with two entries
+  tollgate explain --domain edge --descriptor user=alice,path=/login --descriptor ip=10.0.0.1
+        two descriptors, as a proxy sends them in one request
+  tollgate explain --domain edge --entry user=alice --hits 50 -o json
+        would fifty hits at once pass?";
+
+/// Arguments of `tollgate explain`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct ExplainArgs {
+    /// The domain to ask in
+    #[arg(long)]
+    domain: String,
+    /// An entry of the first descriptor; repeat it in the order of the rules
+    #[arg(long = "entry", value_name = "KEY=VALUE", value_parser = entry)]
+    entries: Vec<EntryView>,
+    /// A whole descriptor; repeat it for several. A value with a comma needs --entry
+    #[arg(long = "descriptor", value_name = "KEY=VALUE,…", value_parser = descriptor)]
+    descriptors: Vec<Descriptor>,
+    /// Hits of each descriptor; 0 looks only
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    hits: u32,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(Clone, Debug)]
+struct Descriptor(Vec<EntryView>);
+
+impl ExplainArgs {
+    /// Does what the command line says.
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let first = Some(&self.entries).filter(|entries| !entries.is_empty());
+        let others = self.descriptors.iter().map(|Descriptor(entries)| entries);
+        let descriptors: Vec<Value> = first
+            .into_iter()
+            .chain(others)
+            .map(|entries| json!({ "entries": entries, "hitsAddend": self.hits }))
+            .collect();
+        ensure!(
+            !descriptors.is_empty(),
+            "nothing to explain: say --entry KEY=VALUE or --descriptor KEY=VALUE,KEY=VALUE"
+        );
+        let request = json!({ "domain": self.domain, "descriptors": descriptors });
+        let body = self.reach.post("/v1/explain", request.to_string())?;
+        self.reach.print(&body, |explained: Explained| text(&explained))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn entry(text: &str) -> Result<EntryView, String> {
+    let (key, value) = text.split_once('=').ok_or("an entry is KEY=VALUE")?;
+    Ok(EntryView { key: key.to_owned(), value: value.to_owned() })
+}
+
+fn descriptor(text: &str) -> Result<Descriptor, String> {
+    Ok(Descriptor(text.split(',').map(entry).collect::<Result<_, _>>()?))
+}
+
+fn text(explained: &Explained) -> String {
+    let how = match (explained.domain_known, explained.atomic) {
+        (false, _) => "not configured: every request passes",
+        (true, true) => "charges all limits of a request or none",
+        (true, false) => "each limit counts by itself",
+    };
+    let shadowed = if explained.shadowed { " (over, but this node enforces nothing)" } else { "" };
+    let mut text = format!(
+        "answer  {}{shadowed}\ndomain  {}: {how}\n",
+        explained.overall,
+        clean(&explained.domain)
+    );
+    for (index, descriptor) in explained.descriptors.iter().enumerate() {
+        let entries = descriptor.entries.iter().map(pair).collect::<Vec<_>>().join(", ");
+        text.push_str(&format!("\ndescriptor {}  {entries}  {}\n", index + 1, descriptor.code));
+        lines(descriptor, &mut |name, value| {
+            text.push_str(&format!("  {name:<8}{}\n", clean(&value)));
+        });
+    }
+    text
+}
+
+fn lines(descriptor: &ExplainedDescriptor, line: &mut dyn FnMut(&str, String)) {
+    for step in &descriptor.way {
+        let how = match (step.by.as_str(), step.shared) {
+            ("value", _) => "this value",
+            ("pattern", true) => "fits the pattern, and all that do share one counter",
+            ("pattern", false) => "fits the pattern",
+            _ => "any value",
+        };
+        line("rule", format!("{} <- {} ({how})", step.rule, pair(&step.entry)));
+    }
+    match (&descriptor.unmatched, descriptor.outcome.as_str()) {
+        (Some(why), _) => line("limit", format!("none: {why}; it passes uncounted")),
+        (None, "unlimited") => line("limit", "unlimited: it passes uncounted".to_owned()),
+        (None, "replaced") => line("limit", "replaced by another limit of this request".to_owned()),
+        (None, _) => {}
+    }
+    for counter in &descriptor.counters {
+        let path = counter.limit.as_ref().map_or("the caller's own", |limit| limit.path.as_str());
+        let shadow = counter.limit.as_ref().is_some_and(|limit| limit.shadow);
+        let shadow = if shadow { ", shadow: never denies" } else { "" };
+        line("limit", format!("{path}, number {}{shadow}", counter.number));
+        line("counter", counter.key.clone());
+        line(
+            "now",
+            format!(
+                "{} hits, {} left, reset in {}",
+                counter.hits,
+                counter.remaining,
+                span(counter.reset_after_seconds)
+            ),
+        );
+    }
+    if let (Some(remaining), Some(reset)) = (descriptor.remaining, descriptor.reset_after_seconds) {
+        let reset = span(reset);
+        let quota = if descriptor.quota_mode { "; denies only with all other quotas" } else { "" };
+        line("then", format!("{} with {remaining} left, reset in {reset}{quota}", descriptor.code));
+    }
+}
+
+fn pair(entry: &EntryView) -> String {
+    clean(&format!("{}={}", entry.key, entry.value))
+}

@@ -1,0 +1,148 @@
+//! What the node says about its configuration: what runs, since when, and what was refused.
+//!
+//! One task writes, anybody reads; the metrics say the same. It holds no configuration, only words
+//! about it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tollgate_core::time::Wall;
+
+use crate::metrics;
+
+/// Bytes of a report that are kept: a person reads the first lines, the log of `tollgate check` has
+/// the rest.
+const REPORT_BYTES_MAX: usize = 16 * 1024;
+
+/// The state of the configuration, shared; clones see the same.
+#[derive(Clone, Debug)]
+pub struct ConfigStatus {
+    shared: Arc<ArcSwap<StatusSnapshot>>,
+}
+
+/// The state of the configuration at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusSnapshot {
+    /// Where the configuration comes from: the path as it was given, or `embedded defaults`.
+    pub source: String,
+    /// The content that decides: the same bytes in files of the same names have the same hash, on
+    /// every node.
+    pub hash: u64,
+    /// When that content was taken over.
+    pub loaded_at: Wall,
+    /// Contents taken over, the first one included.
+    pub loads_ok: u64,
+    /// Contents refused.
+    pub loads_failed: u64,
+    /// Why the newest content does not decide; none if it does.
+    pub error: Option<FailedLoad>,
+}
+
+/// A content that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedLoad {
+    /// When.
+    pub at: Wall,
+    /// What is wrong with it, an issue a line; cut after 16 KiB.
+    pub report: String,
+}
+
+impl ConfigStatus {
+    /// The state after the first load.
+    pub fn new(source: impl Into<String>, hash: u64, loaded_at: Wall) -> Self {
+        let first = StatusSnapshot {
+            source: source.into(),
+            hash,
+            loaded_at,
+            loads_ok: 1,
+            loads_failed: 0,
+            error: None,
+        };
+        Self { shared: Arc::new(ArcSwap::from_pointee(first)) }
+    }
+
+    /// The state now; costs no lock and no copy.
+    pub fn snapshot(&self) -> Arc<StatusSnapshot> {
+        self.shared.load_full()
+    }
+
+    /// A content was taken over.
+    pub(super) fn accept(&self, hash: u64, at: Wall) {
+        metrics::config_accepted(at);
+        let before = self.snapshot();
+        self.shared.store(Arc::new(StatusSnapshot {
+            hash,
+            loaded_at: at,
+            loads_ok: before.loads_ok + 1,
+            error: None,
+            ..StatusSnapshot::clone(&before)
+        }));
+    }
+
+    /// A content was refused.
+    pub(super) fn reject(&self, report: &str, at: Wall) {
+        metrics::config_rejected();
+        let before = self.snapshot();
+        self.shared.store(Arc::new(StatusSnapshot {
+            loads_failed: before.loads_failed + 1,
+            error: Some(FailedLoad { at, report: cut(report) }),
+            ..StatusSnapshot::clone(&before)
+        }));
+    }
+
+    /// What was refused is gone, and the files hold what runs.
+    pub(super) fn recover(&self) {
+        metrics::config_recovered();
+        let before = self.snapshot();
+        let after = StatusSnapshot { error: None, ..StatusSnapshot::clone(&before) };
+        self.shared.store(Arc::new(after));
+    }
+}
+
+fn cut(report: &str) -> String {
+    let end = report.floor_char_boundary(REPORT_BYTES_MAX);
+    report[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Wall {
+        Wall::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_refused_content_leaves_what_runs_and_the_next_good_one_clears_it() {
+        let status = ConfigStatus::new("a.yaml", 1, at(1));
+        let reader = status.clone();
+        status.reject("a.yaml:1:1: wrong", at(2));
+        let seen = reader.snapshot();
+        assert_eq!((seen.hash, seen.loaded_at, seen.loads_ok, seen.loads_failed), (1, at(1), 1, 1));
+        let error = FailedLoad { at: at(2), report: "a.yaml:1:1: wrong".into() };
+        assert_eq!(seen.error, Some(error));
+
+        status.accept(7, at(3));
+        let seen = reader.snapshot();
+        assert_eq!((seen.hash, seen.loaded_at, seen.loads_ok, seen.loads_failed), (7, at(3), 2, 1));
+        assert_eq!((&*seen.source, &seen.error), ("a.yaml", &None));
+    }
+
+    #[test]
+    fn going_back_to_what_runs_clears_the_error_and_counts_nothing() {
+        let status = ConfigStatus::new("a.yaml", 1, at(1));
+        status.reject("wrong", at(2));
+        status.recover();
+        let seen = status.snapshot();
+        assert_eq!((seen.loads_ok, seen.loads_failed, &seen.error), (1, 1, &None));
+    }
+
+    #[test]
+    fn a_long_report_is_cut_between_characters() {
+        let status = ConfigStatus::new("a.yaml", 1, at(1));
+        status.reject(&"ä".repeat(REPORT_BYTES_MAX), at(2));
+        status.reject(&format!("x{}", "ä".repeat(REPORT_BYTES_MAX)), at(2));
+        let report = status.snapshot().error.clone().unwrap().report;
+        assert_eq!(report.len(), REPORT_BYTES_MAX - 1);
+    }
+}
