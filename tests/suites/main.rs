@@ -12,6 +12,7 @@ mod fronted;
 mod harness;
 mod health;
 mod hostile;
+mod operators;
 mod reload;
 mod semantics;
 mod through_envoy;

@@ -63,9 +63,8 @@ fn a_charge_larger_than_the_burst_never_passes_and_spends_nothing() {
 fn a_bucket_that_takes_longer_to_fill_than_time_can_say_still_ends() {
     let quota = quota(1, Window::of_unit(Unit::Year));
     let mut bucket = TokenBucket::fresh(seconds(0));
-    let admitted = (0..2_000).filter(|_| {
-        !bucket.charge(&quota, u32::MAX, Charge::Hits(1_000_000_000), seconds(0)).over
-    });
+    let admitted = (0..2_000)
+        .filter(|_| !bucket.charge(&quota, u32::MAX, Charge::Hits(1_000_000_000), seconds(0)).over);
     assert!(admitted.count() < 5);
 }
 

@@ -13,8 +13,8 @@
 use hashbrown::HashTable;
 
 use super::domains::Domains;
-use super::slots::{self, FULL, Slots};
-use super::texts::Texts;
+use super::slots::{self, FULL, SLOTS_MAX, Slots};
+use super::texts::{self, Texts};
 use crate::bucket::{Bucket, Outcome};
 use crate::descriptor::Charge;
 use crate::key::{DomainTag, Key};
@@ -23,10 +23,10 @@ use crate::time::Now;
 
 /// Places looked at for expiry with each insertion: two, so that the hand comes round before the
 /// shard has grown by half again of what is alive.
-const SWEEP_STEPS: u32 = 2;
+const SWEEP_STEPS: u16 = 2;
 
 /// Places looked at for a victim. Bounds the cost of an insertion into a full shard.
-const REACH: u32 = 256;
+const REACH: u16 = 256;
 
 /// Victims that one charge may claim. A sliding window is the largest newcomer; the longest text and
 /// the most that a window grows by at once are each less than this many of the smallest slots.
@@ -35,9 +35,13 @@ const VICTIMS_MAX: usize = 32;
 /// Victims that are nearly empty are taken without looking further: an eighth of their limit.
 const NEARLY_EMPTY: u8 = 32;
 
-/// What a key costs beside its text and its heap: the slot, five bytes of index at a load between
+/// What a key costs beside its text and its heap: the slot, three bytes of index at a load between
 /// 7/16 and 7/8, and two bytes before the text.
-const FIXED_BYTES: usize = size_of::<slots::Slot>() + 8 + 2;
+const FIXED_BYTES: usize = size_of::<slots::Slot>() + 5 + texts::PREFIX;
+
+/// Keys for which a shard's index is made ready at once: growing it later moves every entry while
+/// callers wait. Costs a byte of memory a place until the place is used.
+const INDEX_READY: usize = 4_096;
 
 /// How much a shard may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,10 +102,10 @@ pub struct Slot<'a> {
 /// One part of the store.
 #[derive(Clone, Debug)]
 pub struct Shard {
-    index: HashTable<u32>,
+    index: HashTable<u16>,
     slots: Slots,
     bytes: usize,
-    hand: u32,
+    hand: u16,
     texts: Texts,
     domains: Domains,
     bounds: Bounds,
@@ -109,10 +113,14 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// An empty shard.
+    /// The most keys of one shard; a ledger of more keys has more shards.
+    pub const KEYS_MAX: usize = SLOTS_MAX;
+
+    /// An empty shard. It holds no more than [`Shard::KEYS_MAX`] keys, whatever the bounds say.
     pub fn new(bounds: Bounds) -> Self {
+        let bounds = Bounds { keys_max: bounds.keys_max.min(Self::KEYS_MAX), ..bounds };
         Self {
-            index: HashTable::new(),
+            index: HashTable::with_capacity(bounds.keys_max.min(INDEX_READY)),
             slots: Slots::default(),
             bytes: 0,
             hand: 0,
@@ -185,7 +193,7 @@ impl Shard {
     }
 
     /// Looks at the next `steps` places and frees the ended buckets among them.
-    pub fn sweep(&mut self, steps: u32, now: Now) {
+    pub fn sweep(&mut self, steps: u16, now: Now) {
         for _ in 0..steps.min(self.slots.places()) {
             let at = self.advance_hand();
             if self.slots.at(at).is_some_and(|slot| slot.bucket.is_expired(now)) {
@@ -201,7 +209,7 @@ impl Shard {
     }
 
     /// How many places a sweep of the whole has to look at.
-    pub fn places(&self) -> u32 {
+    pub fn places(&self) -> u16 {
         self.slots.places()
     }
 
@@ -230,8 +238,8 @@ impl Shard {
         }
     }
 
-    fn find(&self, key: Key) -> Option<u32> {
-        let same = |at: &u32| self.slots.at(*at).is_some_and(|slot| slot.key == key);
+    fn find(&self, key: Key) -> Option<u16> {
+        let same = |at: &u16| self.slots.at(*at).is_some_and(|slot| slot.key == key);
         self.index.find(key.low(), same).copied()
     }
 
@@ -248,12 +256,12 @@ impl Shard {
         self.bytes += self.cost(&slot);
         let at = self.slots.insert(slot);
         let slots = &self.slots;
-        let rehash = |at: &u32| slots.at(*at).map_or(0, |slot| slot.key.low());
+        let rehash = |at: &u16| slots.at(*at).map_or(0, |slot| slot.key.low());
         self.index.insert_unique(operation.key.low(), at, rehash);
         Ok(())
     }
 
-    fn remove(&mut self, at: u32) {
+    fn remove(&mut self, at: u16) {
         let Some(slot) = self.slots.remove(at) else { return };
         if let Ok(entry) = self.index.find_entry(slot.key.low(), |&other| other == at) {
             entry.remove();
@@ -280,8 +288,8 @@ impl Shard {
 
     /// The bytes that a slot accounts for.
     fn cost(&self, slot: &slots::Slot) -> usize {
-        let text = self.texts.cost(slot.text);
-        size_of::<slots::Slot>() + 8 + text + slot.bucket.heap_bytes()
+        let text = self.texts.cost(slot.text) - texts::PREFIX;
+        FIXED_BYTES + text + slot.bucket.heap_bytes()
     }
 
     /// Gives up buckets until `keys` more keys and `bytes` more bytes fit.
@@ -306,12 +314,12 @@ impl Shard {
     }
 
     /// The place to free for a key of `domain`: an ended bucket, else the emptiest that may leave.
-    fn victim(&mut self, domain: DomainTag, now: Now) -> Option<u32> {
+    fn victim(&mut self, domain: DomainTag, now: Now) -> Option<u16> {
         let own = self.domains.number(domain);
         let domains = self.domains.count() + usize::from(own.is_none());
         let share = (self.bounds.keys_max / domains.max(1)).max(1);
         let under_share = own.is_none_or(|own| self.domains.keys(own) < share);
-        let mut best: Option<(u8, u32)> = None;
+        let mut best: Option<(u8, u16)> = None;
         for _ in 0..REACH.min(self.slots.places()) {
             let at = self.advance_hand();
             let Some(slot) = self.slots.at(at) else { continue };
@@ -336,7 +344,7 @@ impl Shard {
         best.map(|(_, at)| at)
     }
 
-    fn give_up(&mut self, at: u32, now: Now) {
+    fn give_up(&mut self, at: u16, now: Now) {
         let Some(slot) = self.slots.at(at) else {
             return;
         };
@@ -350,7 +358,7 @@ impl Shard {
         self.remove(at);
     }
 
-    fn advance_hand(&mut self) -> u32 {
+    fn advance_hand(&mut self) -> u16 {
         let at = self.hand;
         self.hand = if at + 1 < self.slots.places() { at + 1 } else { 0 };
         at

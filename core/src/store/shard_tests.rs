@@ -139,7 +139,7 @@ fn ended_buckets_leave_in_small_steps_and_their_places_are_used_again() {
     }
     assert!(store.shard.keys() <= 150, "{} keys are held", store.shard.keys());
     assert_eq!(store.shard.stats().evicted_live, 0);
-    store.shard.sweep(u32::MAX, at_second(1_000));
+    store.shard.sweep(u16::MAX, at_second(1_000));
     assert_eq!((store.shard.keys(), store.shard.bytes()), (0, 0));
 }
 

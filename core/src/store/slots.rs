@@ -8,8 +8,11 @@ use super::texts::TextAt;
 use crate::bucket::Bucket;
 use crate::key::Key;
 
-/// Slots in one chunk.
-const CHUNK: usize = 128;
+/// The most slots: a number of two bytes for each keeps the index at three bytes a place.
+pub(super) const SLOTS_MAX: usize = u16::MAX as usize;
+
+/// Slots in one chunk: just below 4 KiB, of which allocators waste little.
+const CHUNK: usize = 102;
 
 /// One bucket with what the store must know of it.
 #[derive(Clone, Debug)]
@@ -32,14 +35,14 @@ pub const FULL: u8 = u8::MAX;
 #[derive(Clone, Debug)]
 enum Place {
     Taken(Slot),
-    Free { next: Option<u32> },
+    Free { next: Option<u16> },
 }
 
 /// The slots of one shard.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
     chunks: Vec<Vec<Place>>,
-    free: Option<u32>,
+    free: Option<u16>,
     taken: usize,
 }
 
@@ -50,13 +53,14 @@ impl Slots {
     }
 
     /// How many places exist, taken or free.
-    pub(super) fn places(&self) -> u32 {
+    pub(super) fn places(&self) -> u16 {
         let full = self.chunks.len().saturating_sub(1) * CHUNK;
-        (full + self.chunks.last().map_or(0, Vec::len)) as u32
+        let places = full + self.chunks.last().map_or(0, Vec::len);
+        u16::try_from(places).unwrap_or(u16::MAX)
     }
 
     /// The slot at `at`, if that place is taken.
-    pub(super) fn at(&self, at: u32) -> Option<&Slot> {
+    pub(super) fn at(&self, at: u16) -> Option<&Slot> {
         match self.chunks.get(at as usize / CHUNK)?.get(at as usize % CHUNK)? {
             Place::Taken(slot) => Some(slot),
             Place::Free { .. } => None,
@@ -64,15 +68,16 @@ impl Slots {
     }
 
     /// The slot at `at`, if that place is taken.
-    pub(super) fn at_mut(&mut self, at: u32) -> Option<&mut Slot> {
+    pub(super) fn at_mut(&mut self, at: u16) -> Option<&mut Slot> {
         match self.chunks.get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)? {
             Place::Taken(slot) => Some(slot),
             Place::Free { .. } => None,
         }
     }
 
-    /// Puts a slot into the place that was freed last, or a new one.
-    pub(super) fn insert(&mut self, slot: Slot) -> u32 {
+    /// Puts a slot into the place that was freed last, or a new one. The caller keeps the number of
+    /// slots below [`SLOTS_MAX`].
+    pub(super) fn insert(&mut self, slot: Slot) -> u16 {
         self.taken += 1;
         if let Some(at) = self.free
             && let Some(place) = self.chunks[at as usize / CHUNK].get_mut(at as usize % CHUNK)
@@ -94,7 +99,7 @@ impl Slots {
     }
 
     /// Frees the place at `at`.
-    pub(super) fn remove(&mut self, at: u32) -> Option<Slot> {
+    pub(super) fn remove(&mut self, at: u16) -> Option<Slot> {
         let place = self.chunks.get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)?;
         if matches!(place, Place::Free { .. }) {
             return None;

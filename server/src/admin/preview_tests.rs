@@ -110,8 +110,10 @@ fn buckets(decider: &Decider) -> BTreeMap<Key, (Bucket, u8)> {
 struct Asked {
     domain: &'static str,
     hits_addend: u32,
-    descriptors: Vec<(Vec<(&'static str, &'static str)>, Option<Override>, Option<Charge>)>,
+    descriptors: Vec<(Pairs, Option<Override>, Option<Charge>)>,
 }
+
+type Pairs = Vec<(&'static str, &'static str)>;
 
 impl Asked {
     fn new(random: &mut Random) -> Self {
@@ -138,7 +140,7 @@ impl Asked {
 
     fn entries(&self) -> Vec<Vec<Entry<'_>>> {
         let named = (self.domain == NAMED_DOMAIN).then_some((NAMED_KEY, "shared"));
-        let all = |entries: &Vec<(&'static str, &'static str)>| {
+        let all = |entries: &Pairs| {
             let all = named.into_iter().chain(entries.iter().copied());
             all.map(|(key, value)| Entry { key, value }).collect()
         };

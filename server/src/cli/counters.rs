@@ -54,12 +54,13 @@ enum CountersCommand {
         key: String,
     },
     /// Forget one counter, so that its client starts anew
+    #[command(group = clap::ArgGroup::new("how").required(true).args(["yes", "dry_run"]))]
     Reset {
         /// Its key: 32 hexadecimal digits
         #[arg(value_parser = key)]
         key: String,
         /// Really do it
-        #[arg(long, required_unless_present = "dry_run", conflicts_with = "dry_run")]
+        #[arg(long)]
         yes: bool,
         /// Only print what would be forgotten
         #[arg(long)]

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::ensure;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -29,7 +28,7 @@ pub(super) struct ExplainArgs {
     #[arg(long)]
     domain: String,
     /// An entry of the first descriptor; repeat it in the order of the rules
-    #[arg(long = "entry", value_name = "KEY=VALUE", value_parser = entry)]
+    #[arg(long = "entry", value_name = "KEY=VALUE", value_parser = entry, required_unless_present = "descriptors")]
     entries: Vec<EntryView>,
     /// A whole descriptor; repeat it for several. A value with a comma needs --entry
     #[arg(long = "descriptor", value_name = "KEY=VALUE,…", value_parser = descriptor)]
@@ -54,10 +53,6 @@ impl ExplainArgs {
             .chain(others)
             .map(|entries| json!({ "entries": entries, "hitsAddend": self.hits }))
             .collect();
-        ensure!(
-            !descriptors.is_empty(),
-            "nothing to explain: say --entry KEY=VALUE or --descriptor KEY=VALUE,KEY=VALUE"
-        );
         let request = json!({ "domain": self.domain, "descriptors": descriptors });
         let body = self.reach.post("/v1/explain", request.to_string())?;
         self.reach.print(&body, |explained: Explained| text(&explained))?;

@@ -11,12 +11,15 @@ use tollgate_core::plan::Operation;
 use tollgate_core::store::{Bounds, Refused, Saved, Shard, Slot, Stats};
 use tollgate_core::time::Now;
 
-/// Shards of the ledger. Enough that cores rarely meet in one, and that a shard whose index must
-/// grow keeps its callers waiting for microseconds.
-const SHARDS: usize = 256;
+/// The fewest shards of a ledger. Enough that cores rarely meet in one, and that a shard whose index
+/// must grow keeps its callers waiting for microseconds.
+const SHARDS_MIN: usize = 256;
+
+/// The most shards: memory that an empty ledger takes.
+const SHARDS_MAX: usize = 16_384;
 
 /// Ticks in which the background sweep comes round every shard.
-const SWEEP_TURN: u32 = 30;
+const SWEEP_TURN: u16 = 30;
 
 /// Counters in the memory of one node.
 #[derive(Debug)]
@@ -43,11 +46,14 @@ pub struct Totals {
 impl LocalLedger {
     /// An empty ledger that holds at most `bounds`, divided evenly over its shards.
     pub fn new(bounds: Bounds) -> Self {
+        // Half full shards leave room for an uneven spread.
+        let wanted = bounds.keys_max.div_ceil(Shard::KEYS_MAX / 2);
+        let count = wanted.clamp(SHARDS_MIN, SHARDS_MAX).next_power_of_two();
         let each = Bounds {
-            keys_max: bounds.keys_max.div_ceil(SHARDS),
-            bytes_max: bounds.bytes_max.div_ceil(SHARDS),
+            keys_max: bounds.keys_max.div_ceil(count),
+            bytes_max: bounds.bytes_max.div_ceil(count),
         };
-        Self { shards: (0..SHARDS).map(|_| Padded(Mutex::new(Shard::new(each)))).collect() }
+        Self { shards: (0..count).map(|_| Padded(Mutex::new(Shard::new(each)))).collect() }
     }
 
     /// Charges one bucket.
@@ -55,11 +61,7 @@ impl LocalLedger {
     /// # Errors
     /// [`Refused`] if its shard is full and nothing in it may leave.
     pub fn charge(&self, operation: &Operation<'_>, now: Now) -> Result<Outcome, Refused> {
-        // The low half hashes inside the shard, so the high half chooses it.
-        let at = operation.key.high() as usize % SHARDS;
-        let Some(Padded(shard)) = self.shards.get(at) else {
-            return Err(Refused);
-        };
+        let shard = self.shard(operation.key).ok_or(Refused)?;
         shard.lock().charge(operation, now)
     }
 
@@ -125,18 +127,24 @@ impl LocalLedger {
         }
     }
 
+    /// The low half of a key hashes inside its shard, so the high half chooses the shard.
+    fn index(&self, key: Key) -> usize {
+        key.high() as usize % self.shards.len()
+    }
+
     fn shard(&self, key: Key) -> Option<&Mutex<Shard>> {
-        self.shards.get(index(key)).map(|Padded(shard)| shard)
+        self.shards.get(self.index(key)).map(|Padded(shard)| shard)
     }
 
     /// Locks the shards of all operations, in the order of their numbers, so that two requests
     /// never wait for each other in a circle.
     fn lock_all(&self, operations: &[Operation<'_>]) -> Locked<'_> {
-        let mut wanted: Vec<_> = operations.iter().map(|operation| index(operation.key)).collect();
+        let mut wanted: Vec<_> =
+            operations.iter().map(|operation| self.index(operation.key)).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let lock = |at| self.shards.get(at).map(|Padded(shard)| (at, shard.lock()));
-        Locked(wanted.into_iter().filter_map(lock).collect())
+        Locked { ledger: self, shards: wanted.into_iter().filter_map(lock).collect() }
     }
 
     /// Frees ended buckets in a part of every shard, so that an idle ledger empties too.
@@ -165,18 +173,16 @@ impl LocalLedger {
     }
 }
 
-/// The low half of a key hashes inside its shard, so the high half chooses the shard.
-fn index(key: Key) -> usize {
-    key.high() as usize % SHARDS
-}
-
 /// Shards that are locked together, by number.
-struct Locked<'a>(Vec<(usize, MutexGuard<'a, Shard>)>);
+struct Locked<'a> {
+    ledger: &'a LocalLedger,
+    shards: Vec<(usize, MutexGuard<'a, Shard>)>,
+}
 
 impl Locked<'_> {
     fn of(&mut self, key: Key) -> Option<&mut Shard> {
-        let wanted = index(key);
-        self.0.iter_mut().find(|(at, _)| *at == wanted).map(|(_, shard)| &mut **shard)
+        let wanted = self.ledger.index(key);
+        self.shards.iter_mut().find(|(at, _)| *at == wanted).map(|(_, shard)| &mut **shard)
     }
 
     /// Takes charges back, the last one first, so that a bucket charged twice ends as it began.
