@@ -33,6 +33,9 @@ const CALL_BOUND: Duration = Duration::from_secs(5);
 const CONFIG_FILE: &str = "tollgate.yaml";
 const LIMITS_FOLDER: &str = "limits";
 
+/// Where a node puts its admin socket: beside its files, never where a developer's own node has it.
+pub const ADMIN_SOCKET_VARIABLE: &str = "TOLLGATE_ADMIN_SOCKET";
+
 /// What to start; see [`Tollgate::builder`].
 #[derive(Debug, Clone)]
 pub struct Builder {
@@ -276,8 +279,9 @@ async fn launch(
 ) -> anyhow::Result<(Process, Addresses)> {
     let config = folder.join(CONFIG_FILE);
     fs::write(&config, config_text(shape, wanted))?;
-    let mut process =
-        Process::start("tollgate", binary::command()?.arg("serve").arg("-c").arg(&config))?;
+    let mut command = binary::command()?;
+    command.env(ADMIN_SOCKET_VARIABLE, folder.join("admin.sock"));
+    let mut process = Process::start("tollgate", command.arg("serve").arg("-c").arg(&config))?;
     let ready = wait::until("a ready tollgate", START_BOUND, async || {
         if let Ok(Some(exit)) = process.exited() {
             return Probe::Never(format!("tollgate ended with {exit}"));

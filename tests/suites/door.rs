@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use tollgate_tests::binary;
 use tollgate_tests::curl::Curl;
 use tollgate_tests::process::{Process, Signal};
-use tollgate_tests::tollgate::STOP_BOUND;
+use tollgate_tests::tollgate::{ADMIN_SOCKET_VARIABLE, STOP_BOUND};
 use tollgate_tests::wait::{self, Probe};
 
 const START_BOUND: Duration = Duration::from_secs(15);
@@ -18,7 +18,7 @@ const REPEATS_MAX: usize = 100;
 
 #[tokio::test]
 async fn what_is_printed_can_be_tried_and_ctrl_c_ends_it_well() -> anyhow::Result<()> {
-    let (mut process, curls) = open().await?;
+    let (mut process, curls, _folder) = open().await?;
     for (number, curl) in curls.iter().enumerate() {
         let answer = curl.perform().await.with_context(|| process.story())?;
         ensure!(number > 0 || answer.status == 200, "{curl:?}: {answer:?}");
@@ -42,7 +42,7 @@ async fn what_is_printed_can_be_tried_and_ctrl_c_ends_it_well() -> anyhow::Resul
 
 #[tokio::test]
 async fn it_prints_what_listens_where() -> anyhow::Result<()> {
-    let (process, curls) = open().await?;
+    let (process, curls, _folder) = open().await?;
     let text = process.stdout().all().join("\n");
     for name in ["decide", "http", "admin"] {
         ensure!(text.contains(name), "{name} is not named in\n{text}");
@@ -60,8 +60,10 @@ async fn it_prints_what_listens_where() -> anyhow::Result<()> {
 }
 
 /// Starts the bare binary on ports of its own and reads the lines it says to try.
-async fn open() -> anyhow::Result<(Process, [Curl; 3])> {
+async fn open() -> anyhow::Result<(Process, [Curl; 3], tempfile::TempDir)> {
+    let folder = tempfile::tempdir()?;
     let mut command = binary::command()?;
+    command.env(ADMIN_SOCKET_VARIABLE, folder.path().join("admin.sock"));
     for listener in ["DECIDE", "HTTP", "ADMIN"] {
         command.env(format!("TOLLGATE_{listener}_ADDRESS"), "127.0.0.1:0");
     }
@@ -79,7 +81,7 @@ async fn open() -> anyhow::Result<(Process, [Curl; 3])> {
     });
     let told = told.await;
     let curls = told.with_context(|| process.story())?;
-    Ok((process, curls))
+    Ok((process, curls, folder))
 }
 
 fn addresses(text: &str) -> BTreeSet<SocketAddr> {

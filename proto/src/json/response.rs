@@ -1,9 +1,11 @@
 //! `RateLimitResponse` to JSON.
 
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use crate::rls;
 use crate::rls::rate_limit_response as wire;
+use crate::rls::value::Kind;
 
 /// Writes an answer: lowerCamelCase names, enums by name, durations such as `37s`, default values
 /// left out.
@@ -23,6 +25,8 @@ struct Response<'a> {
     statuses: Vec<Status<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     response_headers_to_add: Vec<Header<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dynamic_metadata: Option<Json>,
 }
 
 #[derive(Serialize)]
@@ -65,6 +69,7 @@ impl<'a> Response<'a> {
             overall_code: response.overall_code().as_str_name(),
             statuses: response.statuses.iter().map(Status::of).collect(),
             response_headers_to_add: response.response_headers_to_add.iter().map(header).collect(),
+            dynamic_metadata: response.dynamic_metadata.as_ref().map(object),
         }
     }
 }
@@ -84,6 +89,27 @@ impl<'a> Status<'a> {
             duration_until_reset: status.duration_until_reset.as_ref().map(seconds),
         }
     }
+}
+
+fn object(object: &rls::Struct) -> Json {
+    object.fields.iter().map(|(name, value)| (name.clone(), json(value))).collect()
+}
+
+fn json(value: &rls::Value) -> Json {
+    match &value.kind {
+        None | Some(Kind::NullValue(_)) => Json::Null,
+        Some(Kind::BoolValue(value)) => (*value).into(),
+        Some(Kind::NumberValue(number)) => number_json(*number),
+        Some(Kind::StringValue(text)) => text.as_str().into(),
+        Some(Kind::ListValue(list)) => list.values.iter().map(json).collect(),
+        Some(Kind::StructValue(inner)) => object(inner),
+    }
+}
+
+/// A whole number is written without a fraction, as far as a double names one whole number.
+fn number_json(number: f64) -> Json {
+    let is_whole = number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
+    if is_whole { (number as i64).into() } else { number.into() }
 }
 
 /// The name of every enum's zero value here.
@@ -123,6 +149,21 @@ mod tests {
             text,
             r#"{"overallCode":"OVER_LIMIT","statuses":[{"code":"OVER_LIMIT","currentLimit":{"requestsPerUnit":1,"unit":"MINUTE"},"durationUntilReset":"37s"}]}"#
         );
+    }
+
+    #[test]
+    fn dynamic_metadata_is_plain_json() {
+        let value = |kind| rls::Value { kind: Some(kind) };
+        let list = rls::ListValue { values: vec![value(Kind::NumberValue(2.0))] };
+        let fields = [
+            ("n".to_owned(), value(Kind::NumberValue(0.5))),
+            ("l".to_owned(), value(Kind::ListValue(list))),
+        ];
+        let metadata = rls::Struct { fields: fields.into_iter().collect() };
+        let response =
+            rls::RateLimitResponse { dynamic_metadata: Some(metadata), ..Default::default() };
+        let text = String::from_utf8(write_response(&response).unwrap()).unwrap();
+        assert_eq!(text, r#"{"dynamicMetadata":{"l":[2],"n":0.5}}"#);
     }
 
     #[test]

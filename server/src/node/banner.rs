@@ -16,14 +16,15 @@ tollgate {version} is ready
   http    {http:<22}  /json, /healthcheck
   admin   {admin:<22}  /livez, /readyz, /metrics
 
-Try these; the limit `demo` allows each client 5 hits a minute, the 6th gets 429:
+Try these; the limit `demo` allows each client 5 hits in any minute, the 6th gets 429:
 
   curl -i -d '{BODY}' http://{http_host}/json
   curl -i http://{http_host}/healthcheck
   curl -s http://{admin_host}/metrics
 
-Your own limits: `tollgate serve --config FILE`; `tollgate check FILE` says what is wrong
-with a file, `tollgate schema` prints what one may hold. Ctrl-C drains and ends.
+`tollgate status`, `limits`, `counters` and `explain` look into this node. Your own limits:
+`tollgate serve --config FILE`; `tollgate check FILE` says what is wrong with a file. Ctrl-C
+drains and ends.
 ",
         version = env!("CARGO_PKG_VERSION"),
     )

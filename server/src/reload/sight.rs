@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::sources;
+use crate::config::ratelimit;
 
 /// How the configuration's files and folders look.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Sight {
     pub(super) fn of(file: &Path, listed: &[PathBuf]) -> Self {
         let mut paths = vec![file.to_owned()];
         paths.extend(listed.iter().cloned());
-        paths.extend(sources::files(listed));
+        paths.extend(ratelimit::files(listed));
         let look = |path: PathBuf| {
             let look = look(&path);
             (path, look)

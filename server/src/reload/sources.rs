@@ -1,19 +1,16 @@
 //! Which files the configuration's list of files and folders stands for, and what they hold in
 //! short.
 //!
-//! It follows the rule of `config::ratelimit`, which reads them: every file of a folder by name,
-//! but none whose name begins with a dot. Nothing here is an error: whether the files are right is
-//! for those who read them.
+//! Nothing here is an error: whether the files are right is for those who read them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::hash::Hasher as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use siphasher::sip::SipHasher13;
 
-/// Files of one folder that are told apart: more than are accepted, so that one too many shows.
-const FILES_MAX: usize = 1_001;
+use crate::config::ratelimit;
 
 /// Bytes of one file that are told apart; more than are accepted.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -33,7 +30,7 @@ pub(crate) struct Content {
 impl Content {
     /// What stands in the file at `config` and in everything in `listed` now.
     pub(super) fn of(config: &Path, listed: &[PathBuf]) -> Self {
-        let files = files(listed);
+        let files = ratelimit::files(listed);
         Self { config: hash(&[config.to_owned()]), listed: hash(&files) }
     }
 
@@ -56,30 +53,6 @@ impl Content {
         write_number(&mut hasher, self.listed);
         hasher.finish()
     }
-}
-
-/// The files that `listed` stands for, in the order in which they are read.
-pub(super) fn files(listed: &[PathBuf]) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for path in listed {
-        match fs::read_dir(path) {
-            Ok(entries) => files.extend(files_in(path, entries)),
-            Err(_) => files.push(path.clone()),
-        }
-    }
-    files
-}
-
-fn files_in(folder: &Path, entries: fs::ReadDir) -> Vec<PathBuf> {
-    let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
-    let visible = names.filter(|name| !name.as_encoded_bytes().starts_with(b"."));
-    let mut files: Vec<_> = visible
-        .map(|name| folder.join(name))
-        .filter(|path| !path.is_dir())
-        .take(FILES_MAX)
-        .collect();
-    files.sort();
-    files
 }
 
 /// The names and bytes of `files`, in their order. The folders they lie in do not count, so that
@@ -118,6 +91,8 @@ fn write_number(hasher: &mut SipHasher13, number: u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     struct Files(tempfile::TempDir);

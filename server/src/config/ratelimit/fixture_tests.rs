@@ -3,10 +3,8 @@
 //! They are not part of this repository: where `TOLLGATE_VECTORS` does not name the folder that
 //! holds them, the test says so and checks nothing.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-
 use super::*;
+use crate::vectors;
 
 /// Files that load, alone.
 const GOOD: [&str; 8] = [
@@ -38,10 +36,9 @@ const BAD: [(&str, u32, &str); 12] = [
 
 #[test]
 fn the_files_of_the_reference_are_accepted_and_refused_as_it_does() {
-    let Some(folder) = std::env::var_os("TOLLGATE_VECTORS") else {
-        return skip("ratelimit-config fixtures", "TOLLGATE_VECTORS is not set");
+    let Some(folder) = vectors::folder("ratelimit-config", "ratelimit-config fixtures") else {
+        return;
     };
-    let folder = Path::new(&folder).join("ratelimit-config");
     let file = |name: &str| folder.join(name);
     for name in GOOD {
         let loaded = load(&[file(name)], Options::default(), &Rules::default());
@@ -65,16 +62,4 @@ fn the_files_of_the_reference_are_accepted_and_refused_as_it_does() {
     let domains = load(&merged, Options { merge_domains: true }, &Rules::default()).unwrap();
     assert_eq!(domains.len(), 1);
     assert_eq!(domains[0].1.nodes().len(), 2);
-}
-
-/// Says that a test did not run, where people and the runner's log can see it.
-fn skip(name: &str, reason: &str) {
-    // Straight to the stream: the test runner hides what the print macros write in a passing test.
-    let _ = writeln!(io::stderr(), "SKIPPED: {name}: {reason}");
-    let Some(log) = std::env::var_os("TOLLGATE_SKIP_LOG") else {
-        return;
-    };
-    let mut log = OpenOptions::new().create(true).append(true).open(log).unwrap();
-    // One write per line: several tests append at the same time.
-    log.write_all(format!("{name}: {reason}\n").as_bytes()).unwrap();
 }

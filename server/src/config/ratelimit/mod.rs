@@ -60,6 +60,12 @@ pub fn load(
     read(sources, options, Some(named)).map(|loaded| loaded.domains)
 }
 
+/// The files that `sources` stands for, in the order in which they are read; what cannot be listed
+/// is left out.
+pub(crate) fn files(sources: &[PathBuf]) -> Vec<PathBuf> {
+    sources::files(sources, &mut Issues::default())
+}
+
 /// All that [`load`] finds, not only the domains. Where the named limits are not known, what counts
 /// in them is left out with a note: good for judging files, not for serving them.
 ///

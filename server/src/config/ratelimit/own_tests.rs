@@ -77,8 +77,8 @@ fn a_descriptor_may_have_several_limits() {
     let [first, second] = &all[..] else { panic!("{all:?}") };
     assert_eq!(first.bound, Bound::Limited(Quota::per_unit(5, Unit::Second)));
     assert_eq!((first.name.as_deref(), second.name.as_deref()), (None, Some("slow")));
-    for limit in [first, second] {
-        assert!(limit.shadow && &*limit.path == "d.a", "{limit:?}");
+    for (limit, path) in [(first, "d.a[0]"), (second, "d.a[1]")] {
+        assert!(limit.shadow && &*limit.path == path, "{limit:?}");
         assert_eq!(limit.metadata.as_deref().map(Map::len), Some(1));
     }
     assert!(limits("rate_limits: []").is_empty());

@@ -151,8 +151,10 @@ impl File<'_> {
         let quota_mode = self.boolean(node, trail, "quota_mode");
         let metadata = self.metadata(node, trail).map(Arc::new);
         let way = Way { above, key };
-        let limits = self.limits(node, trail, &way).into_iter().map(|limit| Limit {
-            path: Arc::clone(&path),
+        let limits = self.limits(node, trail, &way);
+        let several = limits.len() > 1;
+        let limits = limits.into_iter().enumerate().map(|(index, limit)| Limit {
+            path: if several { format!("{path}[{index}]").into() } else { Arc::clone(&path) },
             shadow: shadow || limit.shadow,
             quota_mode,
             metadata: metadata.clone(),
