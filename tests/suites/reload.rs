@@ -14,11 +14,12 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tollgate_tests::binary;
 use tollgate_tests::envoy::{self, Envoy};
 use tollgate_tests::envoy_bootstrap::{Bootstrap, Route, generic_key};
 use tollgate_tests::process::Signal;
 use tollgate_tests::rls::{RateLimitResponse, admitted, request};
-use tollgate_tests::tollgate::Tollgate;
+use tollgate_tests::tollgate::{ADMIN_SOCKET_VARIABLE, Tollgate};
 use tollgate_tests::upstream::Upstream;
 use tollgate_tests::wait::{self, Probe};
 
@@ -89,6 +90,15 @@ async fn a_bad_edit_is_told_and_the_old_limits_decide_until_a_good_one() -> anyh
     ensure!(rejected["issues"] == 1, "{rejected}");
     let first = rejected["first"].as_str().unwrap_or_default();
     ensure!(first.contains("a.yaml:2:15") && first.contains("empty key"), "{first}");
+    let shown = tollgate.admin_get("/rlconfig").await?;
+    ensure!(shown.text().starts_with("# ") && shown.text().contains("empty key"), "{shown:?}");
+    ensure!(shown.text().contains("requests_per_unit=100"), "{shown:?}");
+    let status = binary::command()?
+        .arg("status")
+        .env(ADMIN_SOCKET_VARIABLE, tollgate.folder().join("admin.sock"))
+        .output()?;
+    let status = String::from_utf8_lossy(&status.stdout);
+    ensure!(status.contains("REFUSED") && status.contains("a.yaml:2:15"), "{status}");
 
     tollgate.replace_limits("a.yaml", &limits("a", 60))?;
     expect_loads(&tollgate, 2, 1).await?;
