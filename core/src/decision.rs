@@ -58,6 +58,9 @@ pub struct Decision<'a> {
     pub shadowed: bool,
     /// One status a descriptor, in the request's order.
     pub statuses: Vec<Status<'a>>,
+    /// When the request would pass if it is left alone: the longest wait of the limits that are
+    /// enforced and over. Absent where none is.
+    pub retry_after: Option<Duration>,
 }
 
 impl<'a> Decision<'a> {
@@ -76,7 +79,11 @@ impl<'a> Decision<'a> {
         let statuses: Vec<_> = plan.items.iter().map(status).collect();
         let over = is_over(&statuses);
         let overall = if over && !modes.shadow { Code::OverLimit } else { Code::Ok };
-        Self { overall, shadowed: over && modes.shadow, statuses }
+        let enforced =
+            |operation: &Operation<'_>| operation.limit.is_none_or(|limit| !limit.shadow);
+        let over_and_enforced = plan.operations.iter().zip(outcomes).filter(|(op, _)| enforced(op));
+        let retry_after = over_and_enforced.filter_map(|(_, outcome)| outcome.retry_after).max();
+        Self { overall, shadowed: over && modes.shadow, statuses, retry_after }
     }
 }
 
@@ -91,20 +98,26 @@ impl<'a> Decision<'a> {
 }
 
 impl Status<'_> {
+    fn wait(&self) -> Duration {
+        self.current.as_ref().map_or(Duration::ZERO, |current| current.reset_after)
+    }
+
     fn without_limit(quota_mode: bool) -> Self {
         Self { code: Code::Ok, current: None, remaining: 0, quota_mode }
     }
 }
 
-/// The status of a descriptor with one or several limits: the first that is over, else the one with
-/// the least left.
+/// The status of a descriptor with one or several limits: of those that are over the one with the
+/// longest wait, else the one with the least left.
 fn tightest<'a>(operations: &[Operation<'a>], outcomes: &[Outcome], modes: Modes) -> Status<'a> {
     let mut tightest: Option<Status<'a>> = None;
     for (index, operation) in operations.iter().enumerate() {
         let status = status_of(operation, outcomes.get(index), modes);
-        let is_tighter = tightest.as_ref().is_none_or(|so_far| {
-            so_far.code == Code::Ok
-                && (status.code == Code::OverLimit || status.remaining < so_far.remaining)
+        let is_tighter = tightest.as_ref().is_none_or(|so_far| match (so_far.code, status.code) {
+            (Code::Ok, Code::OverLimit) => true,
+            (Code::OverLimit, Code::Ok) => false,
+            (Code::OverLimit, Code::OverLimit) => status.wait() > so_far.wait(),
+            (Code::Ok, Code::Ok) => status.remaining < so_far.remaining,
         });
         if is_tighter {
             tightest = Some(status);

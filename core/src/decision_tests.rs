@@ -152,7 +152,7 @@ fn headers_describe_the_last_denial_else_the_least_remaining() {
         quota_mode,
     };
     let described = |statuses: Vec<Status<'static>>| {
-        let decision = Decision { overall: Code::Ok, shadowed: false, statuses };
+        let decision = Decision { overall: Code::Ok, shadowed: false, statuses, retry_after: None };
         decision.tightest().and_then(|status| status.current).map(|current| current.quota.limit)
     };
     let (ok, over) = (Code::Ok, Code::OverLimit);

@@ -34,10 +34,12 @@ impl Tally {
         let limit_hits = u64::from(number);
         let before = outcome.before;
         // As the reference computes it: in single precision, rounded down.
-        let near_from = (number as f32 * ratio).floor() as u64;
+        let near_from = ((number as f32 * ratio).floor() as u64).min(limit_hits);
         let mut tally = Self { total: hits, ..Self::default() };
         if outcome.over {
-            if before >= limit_hits {
+            // Where refused hits are not counted, all of them were refused.
+            let uncounted = outcome.after == before;
+            if before >= limit_hits || uncounted {
                 tally.over = hits;
             } else {
                 tally.over = before.saturating_add(hits).saturating_sub(limit_hits);
@@ -99,6 +101,37 @@ mod tests {
         assert_eq!(sum(10, &[9]), (9, 9, 1, 0));
         assert_eq!(sum(10, &[8, 1, 1]), (10, 10, 2, 0));
         assert_eq!(sum(10, &[10, 5]), (15, 10, 2, 5));
+    }
+
+    #[test]
+    fn hits_that_were_refused_whole_are_over_and_nothing_else() {
+        let limit = Limit::new(Bound::Unlimited, Arc::from("d.k"));
+        let outcome = Outcome {
+            over: true,
+            before: 3,
+            after: 3,
+            remaining: 0,
+            reset_after: Duration::ZERO,
+            retry_after: None,
+        };
+        let one = Tally::of(&outcome, Charge::Hits(12), 10, &limit, NEAR_LIMIT_RATIO);
+        assert_eq!((one.total, one.over, one.near, one.within), (12, 12, 0, 0));
+    }
+
+    #[test]
+    fn a_threshold_that_rounds_above_the_limit_is_the_limit() {
+        let number = 16_777_219;
+        let limit = Limit::new(Bound::Unlimited, Arc::from("d.k"));
+        let outcome = Outcome {
+            over: true,
+            before: u64::from(number) - 1,
+            after: u64::from(number) + 1,
+            remaining: 0,
+            reset_after: Duration::ZERO,
+            retry_after: None,
+        };
+        let one = Tally::of(&outcome, Charge::Hits(2), number, &limit, 1.0);
+        assert_eq!((one.over, one.near), (1, 0));
     }
 
     #[test]

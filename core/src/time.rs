@@ -85,13 +85,16 @@ pub trait Clock: Send + Sync {
 ///
 /// Log time starts at the wall clock of the moment of creation and advances with the monotonic
 /// clock. The offset to the wall clock is corrected by [`LogClock::discipline`], at most
-/// [`SLEW_PPM_MAX`] of the elapsed time a call, so epoch time never runs backwards.
+/// [`SLEW_PPM_MAX`] of the elapsed time a call. A correction backwards makes epoch time stand still
+/// until it is reached again, so it never runs backwards.
 #[derive(Debug)]
 pub struct LogClock {
     origin: Monotonic,
     origin_log: LogTime,
     offset_nanos: AtomicI64,
     disciplined_at: AtomicU64,
+    /// Epoch time was here before the latest correction backwards.
+    floor_nanos: AtomicU64,
 }
 
 impl LogClock {
@@ -102,14 +105,17 @@ impl LogClock {
             origin_log: LogTime(wall.0),
             offset_nanos: AtomicI64::new(0),
             disciplined_at: AtomicU64::new(monotonic.0),
+            floor_nanos: AtomicU64::new(0),
         }
     }
 
     /// The time of a decision taken at `monotonic`.
     pub fn now(&self, monotonic: Monotonic) -> Now {
         let log = self.origin_log.plus(monotonic.since(self.origin));
-        let offset = self.offset_nanos.load(Ordering::Relaxed);
-        Now { log, epoch: Wall(log.0.saturating_add_signed(offset)) }
+        // Acquire: whoever sees a correction backwards sees the floor that was set before it.
+        let offset = self.offset_nanos.load(Ordering::Acquire);
+        let floor = self.floor_nanos.load(Ordering::Relaxed);
+        Now { log, epoch: Wall(log.0.saturating_add_signed(offset).max(floor)) }
     }
 
     /// Moves the offset toward the wall clock. Called by one owner, about once a second.
@@ -118,10 +124,14 @@ impl LogClock {
         let elapsed = saturating_nanos(monotonic.since(before));
         let step_max = (elapsed / 1_000_000).saturating_mul(SLEW_PPM_MAX);
         let step_max = i64::try_from(step_max).unwrap_or(i64::MAX);
-        let error = i128::from(wall.0) - i128::from(self.now(monotonic).epoch.0);
+        let epoch = self.now(monotonic).epoch;
+        let error = i128::from(wall.0) - i128::from(epoch.0);
         let step = error.clamp(-i128::from(step_max), i128::from(step_max));
         let step = i64::try_from(step).unwrap_or(0);
-        self.offset_nanos.fetch_add(step, Ordering::Relaxed);
+        if step < 0 {
+            self.floor_nanos.fetch_max(epoch.0, Ordering::Relaxed);
+        }
+        self.offset_nanos.fetch_add(step, Ordering::Release);
     }
 }
 
@@ -184,12 +194,13 @@ mod tests {
         let (clock, log) = started();
         let mut last = log.now(clock.monotonic()).epoch;
         clock.step_wall_to(Wall(0));
-        for _ in 0..1_000 {
-            clock.advance(Duration::from_secs(1));
+        for pause in [1_000, 1, 250, 3_600_000, 1].into_iter().cycle().take(500) {
+            clock.advance(Duration::from_millis(pause));
+            let before = log.now(clock.monotonic()).epoch;
             log.discipline(clock.monotonic(), clock.wall());
-            let now = log.now(clock.monotonic()).epoch;
-            assert!(now > last);
-            last = now;
+            let after = log.now(clock.monotonic()).epoch;
+            assert!(before >= last && after >= before, "{last:?} {before:?} {after:?}");
+            last = after;
         }
     }
 

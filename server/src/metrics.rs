@@ -13,6 +13,7 @@ use crate::error::CallError;
 pub const PANICS: &str = "tollgate_call_panics_total";
 const DECISIONS: &str = "tollgate_decisions_total";
 const ERRORS: &str = "tollgate_decision_errors_total";
+const SHADOWED: &str = "tollgate_decisions_shadowed_total";
 const LIMIT_HITS: &str = "tollgate_limit_hits_total";
 const KEYS: &str = "tollgate_ledger_keys";
 const BYTES: &str = "tollgate_ledger_bytes";
@@ -35,6 +36,11 @@ pub fn install() -> PrometheusHandle {
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
     handle
+}
+
+/// Counts a request that was over and passes only because the whole node is in shadow mode.
+pub fn count_shadowed() {
+    counter!(SHADOWED).increment(1);
 }
 
 /// The counter of a limit's hits with one outcome. The caller bounds how many names there are.
@@ -119,6 +125,7 @@ fn describe() {
     describe_counter!(DECISIONS, "Requests decided, by API and verdict.");
     describe_counter!(ERRORS, "Requests that got no decision, by API and reason.");
     describe_counter!(PANICS, "Calls that panicked and were answered INTERNAL.");
+    describe_counter!(SHADOWED, "Requests that pass only because of ratelimit.shadow_mode.");
     describe_counter!(LIMIT_HITS, "Hits by domain, limit and what they met.");
     describe_gauge!(KEYS, "Keys in the ledger.");
     describe_gauge!(BYTES, "Bytes that the ledger's keys account for.");

@@ -9,6 +9,7 @@
 //! stays; a new length is another bucket.
 
 use super::Outcome;
+use super::compact::{Compact, Kind};
 use crate::descriptor::Charge;
 use crate::limit::{Quota, Window};
 use crate::time::{Now, Wall};
@@ -19,15 +20,6 @@ pub struct FixedWindow {
     ends: Wall,
     /// Stops at the greatest number, which is never below a limit, so a full count stays over.
     hits: u32,
-    tag: Tag,
-}
-
-/// One byte with one value: the enums around a window keep their tags in its other values, so that
-/// a bucket stays 16 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Tag {
-    Window = 0,
 }
 
 impl FixedWindow {
@@ -35,7 +27,7 @@ impl FixedWindow {
     pub fn fresh(window: Window, now: Now) -> Self {
         let number = now.epoch.as_nanos() / window.nanos();
         let ends = number.saturating_add(1).saturating_mul(window.nanos());
-        Self { ends: Wall::from_nanos(ends), hits: 0, tag: Tag::Window }
+        Self { ends: Wall::from_nanos(ends), hits: 0 }
     }
 
     /// Applies `charge`. A `now` before this window's start is taken for its start: what was spent
@@ -70,6 +62,18 @@ impl FixedWindow {
     /// Whether this window ended.
     pub fn is_over(&self, now: Now) -> bool {
         now.epoch >= self.ends
+    }
+}
+
+impl From<FixedWindow> for Compact {
+    fn from(window: FixedWindow) -> Self {
+        Self { at: window.ends.as_nanos(), number: window.hits, kind: Kind::FixedWindow }
+    }
+}
+
+impl From<Compact> for FixedWindow {
+    fn from(compact: Compact) -> Self {
+        Self { ends: Wall::from_nanos(compact.at), hits: compact.number }
     }
 }
 

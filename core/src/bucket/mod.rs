@@ -4,6 +4,7 @@
 //! only what its algorithm must remember; the numbers of the limit come with every operation, so a
 //! raised or lowered limit acts with the next hit.
 
+mod compact;
 mod fixed_window;
 mod penalty;
 mod sliding_window;
@@ -11,6 +12,7 @@ mod token_bucket;
 
 use std::time::Duration;
 
+pub use compact::{Compact, Kind};
 pub use fixed_window::FixedWindow;
 pub use penalty::Penalised;
 pub use sliding_window::{EXACT_LIMIT_MAX, PARTS, SlidingWindow};
@@ -50,12 +52,10 @@ pub enum Bucket {
 /// The live state of one algorithm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plain {
-    /// See [`FixedWindow`].
-    FixedWindow(FixedWindow),
+    /// A [`FixedWindow`] or a [`TokenBucket`].
+    Compact(Compact),
     /// See [`SlidingWindow`].
     SlidingWindow(Box<SlidingWindow>),
-    /// See [`TokenBucket`].
-    TokenBucket(TokenBucket),
 }
 
 impl Bucket {
@@ -78,10 +78,8 @@ impl Bucket {
                 *self = Self::Penalised(Box::new(Penalised::around(plain.clone(), quota, now)));
                 self.charge(quota, charge, now)
             }
-            (Self::Penalised(penalised), None) => {
-                *self = Self::Plain(penalised.inner.clone());
-                self.charge(quota, charge, now)
-            }
+            // The memory stays: an override without a penalty meets the same bucket.
+            (Self::Penalised(penalised), None) => penalised.inner.charge(quota, charge, now),
         }
     }
 
@@ -105,33 +103,47 @@ impl Bucket {
 impl Plain {
     fn fresh(quota: &Quota, now: Now) -> Self {
         match quota.algorithm {
-            Algorithm::FixedWindow => Self::FixedWindow(FixedWindow::fresh(quota.window, now)),
+            Algorithm::FixedWindow => Self::Compact(FixedWindow::fresh(quota.window, now).into()),
             Algorithm::SlidingWindow => {
                 Self::SlidingWindow(Box::new(SlidingWindow::fresh(quota.window)))
             }
-            Algorithm::TokenBucket { .. } => Self::TokenBucket(TokenBucket::fresh(now)),
+            Algorithm::TokenBucket { .. } => Self::Compact(TokenBucket::fresh(quota, now).into()),
         }
     }
 
     fn charge(&mut self, quota: &Quota, charge: Charge, now: Now) -> Outcome {
         match self {
-            Self::FixedWindow(window) => window.charge(quota, charge, now),
             Self::SlidingWindow(window) => window.charge(quota, charge, now),
-            Self::TokenBucket(bucket) => bucket.charge(quota, quota.burst(), charge, now),
+            Self::Compact(compact) => match compact.kind {
+                Kind::FixedWindow => {
+                    let mut window = FixedWindow::from(*compact);
+                    let outcome = window.charge(quota, charge, now);
+                    *compact = window.into();
+                    outcome
+                }
+                Kind::TokenBucket => {
+                    let mut bucket = TokenBucket::from(*compact);
+                    let outcome = bucket.charge(quota, quota.burst(), charge, now);
+                    *compact = bucket.into();
+                    outcome
+                }
+            },
         }
     }
 
     fn is_expired(&self, now: Now) -> bool {
         match self {
-            Self::FixedWindow(window) => window.is_over(now),
             Self::SlidingWindow(window) => window.is_empty(now),
-            Self::TokenBucket(bucket) => bucket.is_full(now),
+            Self::Compact(compact) => match compact.kind {
+                Kind::FixedWindow => FixedWindow::from(*compact).is_over(now),
+                Kind::TokenBucket => TokenBucket::from(*compact).is_full(now),
+            },
         }
     }
 
     fn heap_bytes(&self) -> usize {
         match self {
-            Self::FixedWindow(_) | Self::TokenBucket(_) => 0,
+            Self::Compact(_) => 0,
             Self::SlidingWindow(window) => size_of::<SlidingWindow>() + window.heap_bytes(),
         }
     }

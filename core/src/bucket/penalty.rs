@@ -60,7 +60,8 @@ impl Penalised {
             Charge::Hits(_) if early => {
                 self.step_back(now);
                 self.steps = (self.steps + 1).min(STEPS_MAX);
-                let wait = self.hold(wait_max, now);
+                let due = self.inner.clone().charge(quota, charge, now).retry_after;
+                let wait = self.hold(wait_max, due.unwrap_or_default(), now);
                 self.refused(quota, now, wait)
             }
             Charge::Hits(_) => {
@@ -68,7 +69,7 @@ impl Penalised {
                 let outcome = self.inner.charge(quota, charge, now);
                 let Some(base) = outcome.retry_after else { return outcome };
                 self.base = base;
-                Outcome { retry_after: Some(self.hold(wait_max, now)), ..outcome }
+                Outcome { retry_after: Some(self.hold(wait_max, base, now)), ..outcome }
             }
         }
     }
@@ -88,10 +89,11 @@ impl Penalised {
         self.last_hit = now.log.max(self.last_hit);
     }
 
-    /// Starts the wait that is due now and returns it.
-    fn hold(&mut self, wait_max: Duration, now: Now) -> Duration {
+    /// Starts the wait that is due now and returns it: never shorter than `due`, which is what the
+    /// algorithm itself asks for at this moment.
+    fn hold(&mut self, wait_max: Duration, due: Duration, now: Now) -> Duration {
         let doubled = self.base.saturating_mul(1_u32.checked_shl(self.steps).unwrap_or(u32::MAX));
-        let wait = doubled.min(wait_max).max(self.base);
+        let wait = doubled.min(wait_max).max(due);
         self.not_before = now.log.plus(wait);
         wait
     }

@@ -1,6 +1,7 @@
 //! Impatience costs, patience does not.
 
 use super::*;
+use crate::bucket::Bucket;
 use crate::limit::{Algorithm, Unit};
 use crate::time::{NANOS_PER_SECOND, Wall};
 
@@ -85,14 +86,28 @@ fn looking_is_not_impatience() {
 }
 
 #[test]
-fn a_bound_below_the_algorithms_own_wait_changes_nothing() {
+fn a_bound_below_the_algorithms_own_wait_adds_at_most_itself() {
     let mut bucket = bucket();
     wait(&mut bucket, 0);
     let hit = |bucket: &mut Penalised, at| {
-        bucket.charge(&quota(), Duration::from_secs(5), Charge::Hits(1), second(at)).retry_after
+        let max = Duration::from_secs(5);
+        bucket.charge(&quota(), max, Charge::Hits(1), second(at)).retry_after
     };
     assert_eq!(hit(&mut bucket, 0), Some(Duration::from_secs(60)));
-    assert_eq!(hit(&mut bucket, 0), Some(Duration::from_secs(60)));
+    assert_eq!(hit(&mut bucket, 1), Some(Duration::from_secs(59)));
+    assert_eq!(hit(&mut bucket, 58), Some(Duration::from_secs(5)));
+    assert_eq!(hit(&mut bucket, 63), None);
+}
+
+#[test]
+fn an_override_of_the_same_bucket_does_not_wipe_the_memory() {
+    let mut shared = Bucket::fresh(&quota(), second(0));
+    let brought = Quota { penalty_max: None, ..quota() };
+    for _ in 0..4 {
+        shared.charge(&quota(), Charge::Hits(1), second(0));
+    }
+    shared.charge(&brought, Charge::Hits(0), second(0));
+    assert!(shared.charge(&quota(), Charge::Hits(1), second(61)).over, "it came back too early");
 }
 
 #[test]

@@ -8,36 +8,37 @@
 //! rate by at most one nanosecond a hit: one part in a million at a thousand hits a second, a
 //! thousandth at a million.
 //!
-//! What a changed rule does to a live bucket: the *time* until it is full stays, so the spent part
-//! of the old burst becomes the same part of the new one; a new burst acts with the next hit; a new
-//! window is another bucket.
+//! What a changed rule does to a live bucket: the hits that are missing from it stay missing and are
+//! refilled at the new rate (with a new rate at most as many as the new burst, so that a bucket is
+//! empty at the most); a new burst acts with the next hit; a new window is another bucket.
 
 use std::time::Duration;
 
 use super::Outcome;
+use super::compact::{Compact, Kind};
 use crate::descriptor::Charge;
 use crate::limit::Quota;
-use crate::time::{LogTime, Now};
+use crate::time::{LogTime, Now, saturating_nanos};
 
 /// A token bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenBucket {
-    /// When the bucket is full again.
+    /// When the bucket is full again, at the rate of `limit`.
     full_at: LogTime,
+    limit: u32,
 }
 
 impl TokenBucket {
     /// A full bucket.
-    pub fn fresh(now: Now) -> Self {
-        Self { full_at: now.log }
+    pub fn fresh(quota: &Quota, now: Now) -> Self {
+        Self { full_at: now.log, limit: quota.limit }
     }
 
     /// Applies `charge` for a bucket that holds `burst` hits.
     pub fn charge(&mut self, quota: &Quota, burst: u32, charge: Charge, now: Now) -> Outcome {
-        let share = share_nanos(quota);
+        let share = share_nanos(quota, quota.limit);
         let size = share.saturating_mul(u64::from(burst));
-        let empty = self.full_at.since(now.log);
-        let missing = u64::try_from(empty.as_nanos()).unwrap_or(u64::MAX);
+        let missing = self.missing(quota, share, size, now);
         let before = missing.div_ceil(share);
         let (wanted, over) = match charge {
             // A peek asks whether a hit would pass.
@@ -62,15 +63,40 @@ impl TokenBucket {
         }
     }
 
+    /// Nanoseconds until the bucket is full at the rate of now.
+    fn missing(&mut self, quota: &Quota, share: u64, size: u64, now: Now) -> u64 {
+        let missing = saturating_nanos(self.full_at.since(now.log));
+        if self.limit == quota.limit {
+            return missing;
+        }
+        let old_share = share_nanos(quota, self.limit);
+        self.limit = quota.limit;
+        // Rounded up: a hit that is half missing is missing.
+        let scaled = (u128::from(missing) * u128::from(share)).div_ceil(u128::from(old_share));
+        u64::try_from(scaled).unwrap_or(u64::MAX).min(size)
+    }
+
     /// Whether the bucket is full.
     pub fn is_full(&self, now: Now) -> bool {
         now.log >= self.full_at
     }
 }
 
-/// One hit's share of the window; never zero.
-fn share_nanos(quota: &Quota) -> u64 {
-    quota.window.nanos().div_ceil(u64::from(quota.limit.max(1))).max(1)
+impl From<TokenBucket> for Compact {
+    fn from(bucket: TokenBucket) -> Self {
+        Self { at: bucket.full_at.as_nanos(), number: bucket.limit, kind: Kind::TokenBucket }
+    }
+}
+
+impl From<Compact> for TokenBucket {
+    fn from(compact: Compact) -> Self {
+        Self { full_at: LogTime::from_nanos(compact.at), limit: compact.number }
+    }
+}
+
+/// One hit's share of the window at `limit` hits a window; never zero.
+fn share_nanos(quota: &Quota, limit: u32) -> u64 {
+    quota.window.nanos().div_ceil(u64::from(limit.max(1))).max(1)
 }
 
 /// When the same charge would pass, if it is left alone; a charge larger than the burst never

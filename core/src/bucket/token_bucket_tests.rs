@@ -25,7 +25,7 @@ fn seconds(second: u64) -> Now {
 #[test]
 fn a_bucket_of_ten_refilled_at_one_a_second() {
     let quota = quota(1, Window::of_unit(Unit::Second));
-    let mut bucket = TokenBucket::fresh(seconds(100));
+    let mut bucket = TokenBucket::fresh(&quota, seconds(100));
     for left in (0..10).rev() {
         let outcome = bucket.charge(&quota, 10, Charge::Hits(1), seconds(100));
         assert_eq!((outcome.over, outcome.remaining), (false, left));
@@ -41,7 +41,7 @@ fn a_bucket_of_ten_refilled_at_one_a_second() {
 #[test]
 fn idle_time_never_saves_up_more_than_the_burst() {
     let quota = quota(10, Window::of_length(Duration::from_secs(10)).unwrap());
-    let mut bucket = TokenBucket::fresh(seconds(0));
+    let mut bucket = TokenBucket::fresh(&quota, seconds(0));
     for _ in 0..10 {
         assert!(!bucket.charge(&quota, 10, Charge::Hits(1), seconds(0)).over);
     }
@@ -53,7 +53,7 @@ fn idle_time_never_saves_up_more_than_the_burst() {
 #[test]
 fn a_charge_larger_than_the_burst_never_passes_and_spends_nothing() {
     let quota = quota(10, Window::of_unit(Unit::Minute));
-    let mut bucket = TokenBucket::fresh(seconds(0));
+    let mut bucket = TokenBucket::fresh(&quota, seconds(0));
     assert!(bucket.charge(&quota, 10, Charge::Hits(11), seconds(0)).over);
     assert!(bucket.charge(&quota, 10, Charge::Hits(1_000_000_000), seconds(0)).over);
     assert!(!bucket.charge(&quota, 10, Charge::Hits(10), seconds(0)).over);
@@ -62,7 +62,7 @@ fn a_charge_larger_than_the_burst_never_passes_and_spends_nothing() {
 #[test]
 fn a_bucket_that_takes_longer_to_fill_than_time_can_say_still_ends() {
     let quota = quota(1, Window::of_unit(Unit::Year));
-    let mut bucket = TokenBucket::fresh(seconds(0));
+    let mut bucket = TokenBucket::fresh(&quota, seconds(0));
     let admitted = (0..2_000)
         .filter(|_| !bucket.charge(&quota, u32::MAX, Charge::Hits(1_000_000_000), seconds(0)).over);
     assert!(admitted.count() < 5);
@@ -71,7 +71,7 @@ fn a_bucket_that_takes_longer_to_fill_than_time_can_say_still_ends() {
 #[test]
 fn a_limit_of_zero_refuses_everything() {
     let quota = quota(0, Window::of_unit(Unit::Minute));
-    let mut bucket = TokenBucket::fresh(seconds(0));
+    let mut bucket = TokenBucket::fresh(&quota, seconds(0));
     assert!(bucket.charge(&quota, 5, Charge::Hits(1), seconds(0)).over);
     assert!(bucket.charge(&quota, 0, Charge::Hits(1), seconds(900)).over);
 }
@@ -79,7 +79,7 @@ fn a_limit_of_zero_refuses_everything() {
 #[test]
 fn a_refund_fills_the_bucket_but_never_beyond_its_size() {
     let quota = quota(10, Window::of_unit(Unit::Minute));
-    let mut bucket = TokenBucket::fresh(seconds(0));
+    let mut bucket = TokenBucket::fresh(&quota, seconds(0));
     bucket.charge(&quota, 10, Charge::Hits(8), seconds(0));
     let outcome = bucket.charge(&quota, 10, Charge::Refund(3), seconds(0));
     assert_eq!((outcome.after, outcome.remaining), (5, 5));
@@ -90,20 +90,35 @@ fn a_refund_fills_the_bucket_but_never_beyond_its_size() {
 #[test]
 fn a_peek_says_whether_a_hit_would_pass() {
     let quota = quota(1, Window::of_unit(Unit::Minute));
-    let mut bucket = TokenBucket::fresh(seconds(0));
+    let mut bucket = TokenBucket::fresh(&quota, seconds(0));
     assert!(!bucket.charge(&quota, 1, Charge::Hits(0), seconds(0)).over);
     assert!(!bucket.charge(&quota, 1, Charge::Hits(1), seconds(0)).over);
     assert!(bucket.charge(&quota, 1, Charge::Hits(0), seconds(0)).over);
 }
 
 #[test]
-fn a_changed_rate_keeps_the_spent_part_and_a_new_burst_acts_at_once() {
-    let minute = Window::of_unit(Unit::Minute);
-    let mut bucket = TokenBucket::fresh(seconds(0));
-    bucket.charge(&quota(100, minute), 100, Charge::Hits(50), seconds(0));
-    // Half of the burst is spent, under the old number and under the new one.
-    assert_eq!(bucket.charge(&quota(10, minute), 10, Charge::Hits(0), seconds(0)).remaining, 5);
-    assert!(bucket.charge(&quota(10, minute), 4, Charge::Hits(1), seconds(0)).over);
+fn a_changed_rate_keeps_the_missing_hits_and_a_new_burst_acts_at_once() {
+    let hour = Window::of_unit(Unit::Hour);
+    let (fast, slow) = (quota(1_000, hour), quota(10, hour));
+    let drain = |quota: &Quota| {
+        let mut bucket = TokenBucket::fresh(quota, seconds(0));
+        assert!(!bucket.charge(quota, 5, Charge::Hits(5), seconds(0)).over);
+        bucket
+    };
+    // Lowered: what was handed out is not handed out again.
+    let mut lowered = drain(&fast);
+    let outcome = lowered.charge(&slow, 5, Charge::Hits(1), seconds(0));
+    assert_eq!((outcome.over, outcome.retry_after), (true, Some(Duration::from_secs(360))));
+    // Raised: the refill is the new one.
+    let mut raised = drain(&slow);
+    assert_eq!(raised.charge(&fast, 5, Charge::Hits(0), seconds(0)).remaining, 0);
+    assert_eq!(raised.charge(&fast, 5, Charge::Hits(0), seconds(18)).remaining, 5);
+    // With a smaller burst the missing hits are refilled first, a larger one has what is added.
+    let mut smaller = drain(&slow);
+    assert!(smaller.charge(&slow, 2, Charge::Hits(1), seconds(3 * 360)).over);
+    assert!(!smaller.charge(&slow, 2, Charge::Hits(1), seconds(4 * 360)).over);
+    let mut larger = drain(&slow);
+    assert_eq!(larger.charge(&slow, 8, Charge::Hits(0), seconds(0)).remaining, 3);
 }
 
 proptest! {
@@ -119,7 +134,7 @@ proptest! {
         let exact = length.is_multiple_of(limit);
         let window = Window::of_length(Duration::from_nanos(length)).unwrap();
         let quota = quota(u32::try_from(limit).unwrap(), window);
-        let mut bucket = TokenBucket::fresh(at(0));
+        let mut bucket = TokenBucket::fresh(&quota, at(0));
         // Tokens in units of 1/length, so that a nanosecond adds `limit` of them.
         let size = u64::from(burst) * length;
         let (mut tokens, mut now, mut admitted, mut allowance) = (size, 0, 0_u64, 0_u64);
@@ -157,7 +172,7 @@ proptest! {
         limit in 1..1_000_u32, burst in 1..50_u32, spent in 1..50_u64, hits in 1..50_u64,
     ) {
         let quota = quota(limit, Window::of_unit(Unit::Second));
-        let mut bucket = TokenBucket::fresh(at(5));
+        let mut bucket = TokenBucket::fresh(&quota, at(5));
         bucket.charge(&quota, burst, Charge::Hits(spent), at(5));
         let outcome = bucket.charge(&quota, burst, Charge::Hits(hits), at(5));
         let Some(retry) = outcome.retry_after.filter(|_| hits <= u64::from(burst)) else {
@@ -181,7 +196,7 @@ proptest! {
         let window = Window::of_length(Duration::from_nanos(length)).unwrap();
         let quota = quota(u32::try_from(limit).unwrap(), window);
         let start = 1_000_000;
-        let mut bucket = TokenBucket::fresh(at(start));
+        let mut bucket = TokenBucket::fresh(&quota, at(start));
         let (mut clock, mut latest, mut admitted) = (start, start, 0);
         for (pause, behind, hits) in steps {
             clock += pause;

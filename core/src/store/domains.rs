@@ -1,4 +1,4 @@
-//! How many keys each domain holds in a shard. A slot names its domain by a small number.
+//! What each domain holds in a shard: keys and bytes. A slot names its domain by a small number.
 
 use crate::key::DomainTag;
 
@@ -16,19 +16,21 @@ pub(super) struct Domains {
 struct Holding {
     tag: DomainTag,
     keys: usize,
+    bytes: usize,
 }
 
 impl Domains {
     /// Counts one more key of a domain. Domains beyond the numbers share the last one: they share
     /// its room, too, and nothing else.
     pub(super) fn add(&mut self, tag: DomainTag) -> DomainNumber {
+        let fresh = Holding { tag, keys: 1, bytes: 0 };
         let known = self.all.iter().position(|holding| holding.tag == tag);
         let at = known.or_else(|| self.all.iter().position(|holding| holding.keys == 0));
         let at = at.unwrap_or(self.all.len()).min(usize::from(u16::MAX));
         match self.all.get_mut(at) {
             Some(holding) if holding.keys > 0 => holding.keys += 1,
-            Some(holding) => *holding = Holding { tag, keys: 1 },
-            None => self.all.push(Holding { tag, keys: 1 }),
+            Some(holding) => *holding = fresh,
+            None => self.all.push(fresh),
         }
         DomainNumber(at as u16)
     }
@@ -40,6 +42,13 @@ impl Domains {
         }
     }
 
+    /// Counts what a key of the domain took before and takes now.
+    pub(super) fn resize(&mut self, number: DomainNumber, before: usize, after: usize) {
+        if let Some(holding) = self.all.get_mut(usize::from(number.0)) {
+            holding.bytes = (holding.bytes + after).saturating_sub(before);
+        }
+    }
+
     /// The domain of this number.
     pub(super) fn tag(&self, number: DomainNumber) -> DomainTag {
         self.all.get(usize::from(number.0)).map_or(DomainTag(0), |holding| holding.tag)
@@ -48,6 +57,11 @@ impl Domains {
     /// Keys of the domain of this number.
     pub(super) fn keys(&self, number: DomainNumber) -> usize {
         self.all.get(usize::from(number.0)).map_or(0, |holding| holding.keys)
+    }
+
+    /// Bytes of the domain of this number.
+    pub(super) fn bytes(&self, number: DomainNumber) -> usize {
+        self.all.get(usize::from(number.0)).map_or(0, |holding| holding.bytes)
     }
 
     /// The number of this domain, if it holds keys.
@@ -73,6 +87,9 @@ mod tests {
         assert_eq!(domains.add(DomainTag(7)), a);
         assert_eq!((domains.keys(a), domains.keys(b), domains.count()), (2, 1, 2));
         domains.remove(b);
+        domains.resize(a, 0, 100);
+        domains.resize(a, 40, 10);
+        assert_eq!((domains.bytes(a), domains.bytes(b)), (70, 0));
         assert_eq!((domains.number(DomainTag(8)), domains.count()), (None, 1));
         assert_eq!(domains.add(DomainTag(9)), b);
         assert_eq!(domains.tag(b), DomainTag(9));

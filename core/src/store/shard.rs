@@ -5,14 +5,15 @@
 //!
 //! **Eviction** happens only when the shard is full and serves the operation's own domain first: a
 //! domain that holds its fair share or more makes room among its own buckets, one that holds less
-//! takes room from a domain that holds more. So one tenant's flood of keys costs that tenant. The
+//! takes room from a domain that holds more, in keys or in bytes. So one tenant's flood of keys costs that tenant. The
 //! victim is the first nearly empty bucket in reach, else the emptiest; a bucket whose limit is spent is never given up for its
 //! own domain (that would re-open the limit), and where another domain's share demands it, it is
-//! counted apart. If nobody can leave, the operation is refused.
+//! counted apart. Buckets of the request that asks for room stay. If nobody can leave, the operation
+//! is refused; a bucket that exists and need not grow never is.
 
 use hashbrown::HashTable;
 
-use super::domains::Domains;
+use super::domains::{DomainNumber, Domains};
 use super::slots::{self, FULL, SLOTS_MAX, Slots};
 use super::texts::{self, Texts};
 use crate::bucket::{Bucket, Outcome};
@@ -42,6 +43,17 @@ const FIXED_BYTES: usize = size_of::<slots::Slot>() + 5 + texts::PREFIX;
 /// Keys for which a shard's index is made ready at once: growing it later moves every entry while
 /// callers wait. Costs a byte of memory a place until the place is used.
 const INDEX_READY: usize = 4_096;
+
+/// The most that one charge can add to a bucket's heap: a sliding window's runs, doubled from 128.
+const GROWTH_MAX: usize = 4_096;
+
+/// What room is wanted for.
+struct Room<'a> {
+    keys: usize,
+    bytes: usize,
+    domain: DomainTag,
+    pinned: &'a [Key],
+}
 
 /// How much a shard may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,32 +143,66 @@ impl Shard {
         }
     }
 
-    /// Charges the operation's bucket, creating it if hits are to be kept.
+    /// Charges the operation's bucket, creating it if hits are to be kept. Room that is needed is
+    /// never made by giving up a bucket of `pinned`, which are the keys of the whole request.
     ///
     /// # Errors
     /// [`Refused`] if there is no room, for a new bucket or for what an old one must remember;
     /// nothing was charged then.
-    pub fn charge(&mut self, operation: &Operation<'_>, now: Now) -> Result<Outcome, Refused> {
-        let quota = &operation.quota;
-        if self.bytes > self.bounds.bytes_max {
-            self.make_room(0, 0, operation.domain, now)?;
+    pub fn charge(
+        &mut self,
+        operation: &Operation<'_>,
+        pinned: &[Key],
+        now: Now,
+    ) -> Result<Outcome, Refused> {
+        match self.find(operation.key) {
+            Some(at) => self.charge_old(at, operation, pinned, now),
+            None => self.charge_new(operation, pinned, now),
         }
-        if let Some(at) = self.find(operation.key)
-            && let Some(slot) = self.slots.at_mut(at)
-        {
-            let before = slot.bucket.heap_bytes();
-            let outcome = slot.bucket.charge(quota, operation.charge, now);
-            slot.fill = fill(&outcome, quota.burst());
-            self.bytes = self.bytes - before + slot.bucket.heap_bytes();
+    }
+
+    fn charge_old(
+        &mut self,
+        at: u16,
+        operation: &Operation<'_>,
+        pinned: &[Key],
+        now: Now,
+    ) -> Result<Outcome, Refused> {
+        let quota = &operation.quota;
+        let is_tight = self.bytes.saturating_add(GROWTH_MAX) > self.bounds.bytes_max;
+        let Some(slot) = self.slots.at_mut(at) else { return Err(Refused) };
+        let before = slot.bucket.heap_bytes();
+        // Only what remembers hits on the heap can grow; the copy is for the rare refusal.
+        let undo = (is_tight && before > 0).then(|| (slot.bucket.clone(), slot.fill));
+        let outcome = slot.bucket.charge(quota, operation.charge, now);
+        slot.fill = fill(&outcome, quota.burst());
+        let (after, domain) = (slot.bucket.heap_bytes(), slot.domain);
+        self.resize(domain, before, after);
+        if after <= before || self.bytes <= self.bounds.bytes_max {
             return Ok(outcome);
         }
+        let room = Room { keys: 0, bytes: 0, domain: operation.domain, pinned };
+        if let (Err(refused), Some((bucket, fill))) = (self.make_room(&room, now), undo) {
+            self.put_back(at, bucket, fill);
+            return Err(refused);
+        }
+        Ok(outcome)
+    }
+
+    fn charge_new(
+        &mut self,
+        operation: &Operation<'_>,
+        pinned: &[Key],
+        now: Now,
+    ) -> Result<Outcome, Refused> {
+        let quota = &operation.quota;
         let mut bucket = Bucket::fresh(quota, now);
         let outcome = bucket.charge(quota, operation.charge, now);
         if matches!(operation.charge, Charge::Hits(1..)) {
             self.sweep(SWEEP_STEPS, now);
             let text = operation.label.to_text();
-            let cost = FIXED_BYTES + text.len() + bucket.heap_bytes();
-            self.make_room(1, cost, operation.domain, now)?;
+            let bytes = FIXED_BYTES + text.len() + bucket.heap_bytes();
+            self.make_room(&Room { keys: 1, bytes, domain: operation.domain, pinned }, now)?;
             let fill = fill(&outcome, quota.burst());
             self.insert(operation, bucket, &text, fill)?;
         }
@@ -173,11 +219,20 @@ impl Shard {
     pub fn restore(&mut self, saved: Saved) {
         let Some(at) = self.find(saved.key) else { return };
         let Some((bucket, fill)) = saved.state else { return self.remove(at) };
-        if let Some(slot) = self.slots.at_mut(at) {
-            self.bytes = self.bytes - slot.bucket.heap_bytes() + bucket.heap_bytes();
-            slot.bucket = bucket;
-            slot.fill = fill;
-        }
+        self.put_back(at, bucket, fill);
+    }
+
+    fn put_back(&mut self, at: u16, bucket: Bucket, fill: u8) {
+        let Some(slot) = self.slots.at_mut(at) else { return };
+        let (before, after, domain) = (slot.bucket.heap_bytes(), bucket.heap_bytes(), slot.domain);
+        slot.bucket = bucket;
+        slot.fill = fill;
+        self.resize(domain, before, after);
+    }
+
+    fn resize(&mut self, domain: DomainNumber, before: usize, after: usize) {
+        self.bytes = self.bytes - before + after;
+        self.domains.resize(domain, before, after);
     }
 
     /// Forgets the bucket; true if there was one.
@@ -253,7 +308,7 @@ impl Shard {
         let text = self.texts.insert(text).ok_or(Refused)?;
         let domain = self.domains.add(operation.domain);
         let slot = slots::Slot { key: operation.key, bucket, text, domain, fill };
-        self.bytes += self.cost(&slot);
+        self.resize(domain, 0, self.cost(&slot));
         let at = self.slots.insert(slot);
         let slots = &self.slots;
         let rehash = |at: &u16| slots.at(*at).map_or(0, |slot| slot.key.low());
@@ -266,7 +321,7 @@ impl Shard {
         if let Ok(entry) = self.index.find_entry(slot.key.low(), |&other| other == at) {
             entry.remove();
         }
-        self.bytes -= self.cost(&slot);
+        self.resize(slot.domain, self.cost(&slot), 0);
         self.domains.remove(slot.domain);
         self.texts.remove(slot.text);
         if self.texts.wants_move() {
@@ -292,44 +347,47 @@ impl Shard {
         FIXED_BYTES + text + slot.bucket.heap_bytes()
     }
 
-    /// Gives up buckets until `keys` more keys and `bytes` more bytes fit.
-    fn make_room(
-        &mut self,
-        keys: usize,
-        bytes: usize,
-        domain: DomainTag,
-        now: Now,
-    ) -> Result<(), Refused> {
+    /// Gives up buckets until what is wanted fits.
+    fn make_room(&mut self, room: &Room<'_>, now: Now) -> Result<(), Refused> {
         for _ in 0..VICTIMS_MAX {
-            let fits = self.keys().saturating_add(keys) <= self.bounds.keys_max
-                && self.bytes.saturating_add(bytes) <= self.bounds.bytes_max;
+            let fits = self.keys().saturating_add(room.keys) <= self.bounds.keys_max
+                && self.bytes.saturating_add(room.bytes) <= self.bounds.bytes_max;
             if fits {
                 return Ok(());
             }
-            let Some(victim) = self.victim(domain, now) else { break };
+            let Some(victim) = self.victim(room, now) else { break };
             self.give_up(victim, now);
         }
         self.stats.refused += 1;
         Err(Refused)
     }
 
-    /// The place to free for a key of `domain`: an ended bucket, else the emptiest that may leave.
-    fn victim(&mut self, domain: DomainTag, now: Now) -> Option<u16> {
-        let own = self.domains.number(domain);
-        let domains = self.domains.count() + usize::from(own.is_none());
-        let share = (self.bounds.keys_max / domains.max(1)).max(1);
-        let under_share = own.is_none_or(|own| self.domains.keys(own) < share);
+    /// The place to free: an ended bucket, else the first nearly empty or the emptiest that may
+    /// leave.
+    fn victim(&mut self, room: &Room<'_>, now: Now) -> Option<u16> {
+        let own = self.domains.number(room.domain);
+        let domains = (self.domains.count() + usize::from(own.is_none())).max(1);
+        let keys_share = (self.bounds.keys_max / domains).max(1);
+        let bytes_share = (self.bounds.bytes_max / domains).max(1);
+        let under_share = own.is_none_or(|own| {
+            self.domains.keys(own) < keys_share && self.domains.bytes(own) < bytes_share
+        });
         let mut best: Option<(u8, u16)> = None;
         for _ in 0..REACH.min(self.slots.places()) {
             let at = self.advance_hand();
             let Some(slot) = self.slots.at(at) else { continue };
+            if room.pinned.contains(&slot.key) {
+                continue;
+            }
             if slot.bucket.is_expired(now) {
                 return Some(at);
             }
             let may_leave = if Some(slot.domain) == own {
                 slot.fill < FULL
             } else {
-                under_share && self.domains.keys(slot.domain) > share
+                under_share
+                    && (self.domains.keys(slot.domain) > keys_share
+                        || self.domains.bytes(slot.domain) > bytes_share)
             };
             if !may_leave {
                 continue;

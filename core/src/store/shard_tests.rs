@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::descriptor::Entry;
 use crate::key::KeySecret;
-use crate::limit::{Quota, Unit};
+use crate::limit::{Algorithm, Quota, Unit};
 use crate::plan::Label;
 use crate::time::{LogTime, NANOS_PER_SECOND, Wall};
 
@@ -48,7 +48,7 @@ impl Store {
             limit: None,
             label: Label { domain: "d", entries: &entries, named: None },
         };
-        self.shard.charge(&operation, now)
+        self.shard.charge(&operation, &[operation.key], now)
     }
 
     fn hit(&mut self, domain: u32, name: &str, now: Now) -> Result<Outcome, Refused> {
@@ -177,28 +177,91 @@ proptest! {
         }
     }
 
-    /// Whatever comes, the bounds hold and the books balance.
+    /// Whatever comes, the bounds hold and the books balance, and no bucket admits more than its
+    /// limit while it lives.
     #[test]
     fn a_tight_store_keeps_its_bounds(
-        steps in proptest::collection::vec((0..60_u16, 0..4_u32, 1..4_u64, 0..3_u64), 1..300)
+        steps in proptest::collection::vec((0..60_u16, 0..4_u32, 1..4_u64, 0..3_u64), 1..300),
+        algorithm in prop_oneof![Just(Algorithm::FixedWindow), Just(Algorithm::SlidingWindow)],
     ) {
         let bounds = Bounds { keys_max: 12, bytes_max: 1_400 };
-        let mut store = Store::new(bounds, 3, Unit::Minute);
+        let mut store = Store::new(bounds, 9, Unit::Minute);
+        store.quota.algorithm = algorithm;
         let mut second = 0;
         for (name, domain, hits, pause) in steps {
             second += pause;
             let _ = store.charge(domain, &name.to_string(), Charge::Hits(hits), at_second(second));
             prop_assert!(store.shard.keys() <= bounds.keys_max);
             prop_assert!(store.shard.bytes() <= bounds.bytes_max);
-            let counted: usize = store.shard.slots.iter().map(|slot| store.shard.cost(slot)).sum();
+            let counted: usize =
+                store.shard.slots.iter().map(|slot| store.shard.cost(slot)).sum();
             prop_assert_eq!(counted, store.shard.bytes());
             prop_assert_eq!(store.shard.slots().count(), store.shard.keys());
-            let domains = (0..4).filter_map(|tag| store.shard.domains.number(DomainTag(tag)));
-            let held: usize = domains.map(|number| store.shard.domains.keys(number)).sum();
-            prop_assert_eq!(held, store.shard.keys());
+            let domains = || (0..4).filter_map(|tag| store.shard.domains.number(DomainTag(tag)));
+            let keys: usize = domains().map(|number| store.shard.domains.keys(number)).sum();
+            let bytes: usize = domains().map(|number| store.shard.domains.bytes(number)).sum();
+            prop_assert_eq!((keys, bytes), (store.shard.keys(), store.shard.bytes()));
             for slot in store.shard.slots() {
                 prop_assert!(store.shard.find(slot.key).is_some());
             }
         }
     }
+}
+
+fn sliding(bounds: Bounds, limit: u32) -> Store {
+    let mut store = Store::new(bounds, limit, Unit::Hour);
+    store.quota.algorithm = Algorithm::SlidingWindow;
+    store
+}
+
+#[test]
+fn a_bucket_that_grows_is_never_its_own_victim() {
+    let mut store = sliding(Bounds { bytes_max: 700, ..ROOMY }, 100);
+    let hits = |store: &mut Store| store.hit(1, "a", at_second(0));
+    let admitted = (0..1_000).filter(|_| hits(&mut store).is_ok_and(|outcome| !outcome.over));
+    assert!(admitted.count() <= 100);
+    assert_eq!(store.shard.stats().evicted_live, 0);
+}
+
+#[test]
+fn a_tenants_bytes_are_its_own_problem() {
+    let mut store = sliding(Bounds { bytes_max: 100_000, keys_max: 4_000 }, 128);
+    let mut spent = 0;
+    // Domain 1 fills the shard with spent windows, each with 128 remembered hits.
+    for name in 0..200 {
+        for second in 0..128 {
+            spent += u32::from(store.hit(1, &name.to_string(), at_second(second)).is_ok());
+        }
+    }
+    assert!(spent > 1_000);
+    assert!(store.shard.bytes() <= 100_000);
+    for name in 0..5 {
+        let outcome = store.hit(2, &format!("new-{name}"), at_second(200)).unwrap();
+        assert!(!outcome.over);
+        assert_eq!(store.hit(2, &format!("new-{name}"), at_second(200)).unwrap().before, 1);
+    }
+    // What exists and need not grow is answered, whatever the bound says.
+    let known: Vec<_> = (0..200).map(|name| name.to_string()).collect();
+    for name in &known {
+        assert!(store.charge(1, name, Charge::Hits(0), at_second(200)).is_ok());
+    }
+}
+
+#[test]
+fn buckets_of_the_same_request_are_not_given_up_for_each_other() {
+    let mut store = Store::new(Bounds { keys_max: 1, ..ROOMY }, 10, Unit::Hour);
+    store.hit(1, "a", at_second(0)).unwrap();
+    let a = store.shard.slots().next().unwrap().key;
+    let entries = [Entry { key: "k", value: "b" }];
+    let operation = Operation {
+        key: SECRET.begin("b").finish(store.quota.shape(0)),
+        quota: store.quota,
+        charge: Charge::Hits(1),
+        domain: DomainTag(1),
+        limit: None,
+        label: Label { domain: "d", entries: &entries, named: None },
+    };
+    let both = [a, operation.key];
+    assert_eq!(store.shard.charge(&operation, &both, at_second(0)), Err(Refused));
+    assert_eq!(store.hit(1, "a", at_second(0)).unwrap().before, 1);
 }

@@ -42,7 +42,9 @@ pub fn add_headers(
         }
     }
     if decision.overall == Code::OverLimit {
-        add("Retry-After", reset.max(1).to_string());
+        // Of all limits that deny, not only of the one that is described.
+        let wait = decision.retry_after.map_or(reset, seconds_up);
+        add("Retry-After", wait.max(1).to_string());
     }
 }
 

@@ -23,7 +23,8 @@ fn headers(style: HeaderStyle, over: bool) -> Vec<(String, String)> {
     let overall = if over { Code::OverLimit } else { Code::Ok };
     let left = if over { 0 } else { 1 };
     let statuses = vec![status(5, left, over, Some(&name)), status(100, 60, false, None)];
-    let decision = Decision { overall, shadowed: false, statuses };
+    let retry_after = over.then_some(Duration::from_secs(90));
+    let decision = Decision { overall, shadowed: false, statuses, retry_after };
     let epoch = Wall::from_nanos(1_700_000_003 * NANOS_PER_SECOND);
     let now = Now { log: LogTime::default(), epoch };
     let mut response = RateLimitResponse::default();
@@ -68,6 +69,6 @@ fn the_current_draft_lists_every_limit() {
 fn a_denied_request_is_told_when_to_come_back() {
     for style in [HeaderStyle::RateLimit, HeaderStyle::XRateLimit, HeaderStyle::Draft11] {
         let last = headers(style, true).pop().unwrap();
-        assert_eq!(last, ("Retry-After".to_owned(), "37".to_owned()));
+        assert_eq!(last, ("Retry-After".to_owned(), "90".to_owned()));
     }
 }

@@ -96,7 +96,7 @@ pub fn descriptors<'a>(
         let (own, rest) = entries.split_at(wire.entries.len().min(entries.len()));
         entries = rest;
         let limit_override = read_override(index, wire)?;
-        all.push(Descriptor { entries: own, limit_override, charge: read_charge(wire) });
+        all.push(Descriptor { entries: own, limit_override, charge: read_charge(request, wire) });
     }
     Ok(all)
 }
@@ -142,10 +142,12 @@ fn unit(number: i32) -> Option<Unit> {
     }
 }
 
-fn read_charge(wire: &RateLimitDescriptor) -> Option<Charge> {
+/// The descriptor's own charge. A refund without a number gives back what a charge would take.
+fn read_charge(request: &RateLimitRequest, wire: &RateLimitDescriptor) -> Option<Charge> {
     let hits = wire.hits_addend.as_ref().map(|addend| addend.value);
     if wire.is_negative_hits {
-        return Some(Charge::Refund(hits.unwrap_or(1)));
+        let asked = u64::from(request.hits_addend.max(1));
+        return Some(Charge::Refund(hits.unwrap_or(asked)));
     }
     hits.map(Charge::Hits)
 }

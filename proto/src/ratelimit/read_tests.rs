@@ -87,11 +87,12 @@ fn entries_stay_with_their_descriptor() {
 fn charges_are_spent_looked_at_or_given_back() {
     let with = |hits: Option<u64>, is_negative_hits| {
         let hits_addend = hits.map(|value| UInt64Value { value });
-        read_charge(&RateLimitDescriptor { hits_addend, is_negative_hits, ..descriptor(&[]) })
+        let wire = RateLimitDescriptor { hits_addend, is_negative_hits, ..descriptor(&[]) };
+        read_charge(&RateLimitRequest { hits_addend: 7, ..request(vec![]) }, &wire)
     };
     assert_eq!(with(None, false), None);
     assert_eq!(with(Some(0), false), Some(Charge::Hits(0)));
     assert_eq!(with(Some(5), false), Some(Charge::Hits(5)));
     assert_eq!(with(Some(5), true), Some(Charge::Refund(5)));
-    assert_eq!(with(None, true), Some(Charge::Refund(1)));
+    assert_eq!(with(None, true), Some(Charge::Refund(7)));
 }

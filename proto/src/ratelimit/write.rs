@@ -88,8 +88,12 @@ mod tests {
             quota_mode: false,
         };
         let free = Status { code: Code::Ok, current: None, remaining: u32::MAX, quota_mode: false };
-        let decision =
-            Decision { overall: Code::OverLimit, shadowed: false, statuses: vec![counted, free] };
+        let decision = Decision {
+            overall: Code::OverLimit,
+            shadowed: false,
+            statuses: vec![counted, free],
+            retry_after: None,
+        };
         let wire = response(&decision);
         assert_eq!(wire.overall_code(), WireCode::OverLimit);
         let [first, second] = &wire.statuses[..] else { panic!("two statuses") };

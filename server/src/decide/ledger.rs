@@ -62,7 +62,7 @@ impl LocalLedger {
     /// [`Refused`] if its shard is full and nothing in it may leave.
     pub fn charge(&self, operation: &Operation<'_>, now: Now) -> Result<Outcome, Refused> {
         let shard = self.shard(operation.key).ok_or(Refused)?;
-        shard.lock().charge(operation, now)
+        shard.lock().charge(operation, &[operation.key], now)
     }
 
     /// Charges every operation, and takes back those that were admitted unless `passes` says that
@@ -77,13 +77,14 @@ impl LocalLedger {
         now: Now,
         passes: impl FnOnce(&[Outcome]) -> bool,
     ) -> Result<Vec<Outcome>, Refused> {
+        let pinned: Vec<_> = operations.iter().map(|operation| operation.key).collect();
         let mut shards = self.lock_all(operations);
         let mut saved = Vec::with_capacity(operations.len());
         let mut outcomes = Vec::with_capacity(operations.len());
         for operation in operations {
             let Some(shard) = shards.of(operation.key) else { return Err(Refused) };
             let before = shard.save(operation.key);
-            match shard.charge(operation, now) {
+            match shard.charge(operation, &pinned, now) {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(refused) => {
                     shards.restore(saved);
@@ -104,7 +105,7 @@ impl LocalLedger {
             }
             let peek = Operation { charge: Charge::Hits(0), ..*operation };
             let Some(shard) = shards.of(operation.key) else { return Err(Refused) };
-            *outcome = Outcome { over: false, ..shard.charge(&peek, now)? };
+            *outcome = Outcome { over: false, ..shard.charge(&peek, &pinned, now)? };
         }
         Ok(outcomes)
     }

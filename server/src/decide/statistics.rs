@@ -1,20 +1,23 @@
 //! Hits by limit, for metrics: bounded in names, whatever clients send.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use metrics::Counter;
 use parking_lot::RwLock;
 use tollgate_core::bucket::Outcome;
 use tollgate_core::decision::{Code, Decision};
+use tollgate_core::limit::Limit;
 use tollgate_core::plan::{Operation, Plan};
 use tollgate_core::tally::Tally;
 
 use super::Active;
-use crate::metrics::limit_hits;
+use crate::metrics::{count_shadowed, limit_hits};
 
-/// Names of limits that get figures of their own; later ones share one name. Each is five series.
-const NAMES_MAX: usize = 2_000;
+/// Names that requests chose (`detailed_metric`, `value_to_metric`) and that get figures of their own;
+/// later ones share one name. Each is five series. Names of the configuration are not counted: the
+/// configuration bounds them.
+const REQUEST_NAMES_MAX: usize = 2_000;
 
 /// The name that all others share.
 const OTHER: &str = "_other";
@@ -22,7 +25,8 @@ const OTHER: &str = "_other";
 /// The figures of all limits, for as long as the process lives.
 #[derive(Debug, Default)]
 pub(super) struct Statistics {
-    by_name: RwLock<HashMap<Box<str>, Arc<Figures>>>,
+    by_request: RwLock<HashMap<Box<str>, Arc<Figures>>>,
+    other: OnceLock<Arc<Figures>>,
 }
 
 /// The figures of one limit.
@@ -57,32 +61,52 @@ impl Statistics {
             let tally = Tally::of(outcome, operation.charge, number, limit, ratio);
             match active.figures.get(limit.id as usize) {
                 Some(figures) if !limit.shows_request => {
-                    figures.get_or_init(|| self.named(plan, &limit.path)).add(&tally);
+                    let domain = plan.domain.map_or("", |domain| domain.name());
+                    figures.get_or_init(|| Arc::new(Figures::of(domain, &limit.path))).add(&tally);
                 }
-                _ => self.of_request(plan, operation, &limit.path).add(&tally),
+                _ => self.of_request(plan, operation, limit).add(&tally),
             }
+        }
+        if decision.shadowed {
+            count_shadowed();
         }
     }
 
     /// The figures of a limit whose name shows the request.
-    fn of_request(&self, plan: &Plan<'_>, operation: &Operation<'_>, path: &str) -> Arc<Figures> {
-        let shown = plan.domain.and_then(|domain| {
-            domain.rules.statistics_name(domain.name(), operation.label.entries)
-        });
-        self.named(plan, shown.as_deref().unwrap_or(path))
+    fn of_request(
+        &self,
+        plan: &Plan<'_>,
+        operation: &Operation<'_>,
+        limit: &Limit,
+    ) -> Arc<Figures> {
+        let entries = operation.label.entries;
+        let domain = plan.domain.map_or("", |domain| domain.name());
+        let rules = plan.domain.map(|domain| &domain.rules);
+        let shown = rules.and_then(|rules| rules.statistics_name(domain, entries));
+        let mut name = shown.unwrap_or_else(|| limit.path.to_string());
+        let found = rules.and_then(|rules| rules.find(entries, |_| ()));
+        let siblings = found.map_or(&[][..], |found| &found.node.limits);
+        if let (true, Some(index)) =
+            (siblings.len() > 1, siblings.iter().position(|sibling| sibling.id == limit.id))
+        {
+            name.push_str(&format!("[{index}]"));
+        }
+        self.named(domain, &name)
     }
 
-    fn named(&self, plan: &Plan<'_>, name: &str) -> Arc<Figures> {
-        if let Some(figures) = self.by_name.read().get(name) {
+    fn named(&self, domain: &str, name: &str) -> Arc<Figures> {
+        let by_request = self.by_request.read();
+        if let Some(figures) = by_request.get(name) {
             return Arc::clone(figures);
         }
-        let domain = plan.domain.map_or("", |domain| domain.name());
-        let mut by_name = self.by_name.write();
-        let (domain, name) =
-            if by_name.len() < NAMES_MAX { (domain, name) } else { (OTHER, OTHER) };
-        let figures =
-            by_name.entry(name.into()).or_insert_with(|| Arc::new(Figures::of(domain, name)));
-        Arc::clone(figures)
+        if by_request.len() >= REQUEST_NAMES_MAX {
+            let other = self.other.get_or_init(|| Arc::new(Figures::of(OTHER, OTHER)));
+            return Arc::clone(other);
+        }
+        drop(by_request);
+        let mut by_request = self.by_request.write();
+        let fresh = || Arc::new(Figures::of(domain, name));
+        Arc::clone(by_request.entry(name.into()).or_insert_with(fresh))
     }
 }
 
