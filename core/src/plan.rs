@@ -92,11 +92,19 @@ impl<'a> Label<'a> {
             ENTRY => ' ',
             VALUE => '=',
             CUT => '…',
-            c if c.is_control() => char::REPLACEMENT_CHARACTER,
+            c if is_unprintable(c) => char::REPLACEMENT_CHARACTER,
             c => c,
         };
         text.chars().map(shown).collect()
     }
+}
+
+/// A character that a terminal may obey instead of showing it: control characters, those that end a
+/// line, and those that turn the direction of what follows.
+pub fn is_unprintable(c: char) -> bool {
+    let turns = matches!(c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || turns
 }
 
 /// Adds entries until the text is full; returns how many it added.

@@ -166,3 +166,9 @@ fn a_rule_may_count_in_a_named_limits_bucket() {
     let text = |plan: &Plan<'_>| plan.operations[0].label.to_text();
     assert_eq!(text(&from_file), text(&own));
 }
+
+#[test]
+fn no_character_of_a_label_turns_or_breaks_the_line_that_shows_it() {
+    let text = "d\u{1e}a\u{1f}1\u{202e}2\u{2028}3\u{2029}4\u{2066}5\u{2069}6\u{200e}7\u{200f}8\u{1b}é\u{18}";
+    assert_eq!(Label::printable(text), "d a=1�2�3�4�5�6�7�8�é…");
+}

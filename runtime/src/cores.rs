@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::drain::Draining;
+use crate::seldom::Seldom;
 
 /// Accepted connections that may wait for a core to take them.
 const HANDOVER_MAX: usize = 1_024;
@@ -52,6 +53,8 @@ pub struct Cores {
     threads: Vec<JoinHandle<()>>,
     desks: Vec<Desk>,
     connections_max: usize,
+    refused: Seldom,
+    failed: Seldom,
 }
 
 /// The way to one core.
@@ -93,6 +96,8 @@ impl Cores {
             threads: Vec::with_capacity(options.count),
             desks: Vec::with_capacity(options.count),
             connections_max: options.connections_max,
+            refused: Seldom::default(),
+            failed: Seldom::default(),
         };
         for index in 0..options.count.max(1) {
             let (sender, receiver) = mpsc::channel(HANDOVER_MAX);
@@ -129,7 +134,9 @@ impl Cores {
                 Ok((stream, peer)) => self.hand_over(stream, peer),
                 // The peer went away, or file descriptors ran out: neither ends the listener.
                 Err(error) => {
-                    tracing::warn!(event = "accept_failed", %error);
+                    if let Some(number) = self.failed.count() {
+                        tracing::warn!(event = "accept_failed", number, %error);
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -153,8 +160,7 @@ impl Cores {
 
     fn hand_over(&self, stream: tokio::net::TcpStream, peer: SocketAddr) {
         if self.connections() >= self.connections_max {
-            tracing::warn!(event = "connection_refused", %peer, reason = "connections_max");
-            return;
+            return self.refuse(peer, "connections_max");
         }
         let least = self.desks.iter().min_by_key(|desk| desk.open.load(Ordering::Relaxed));
         let Some(desk) = least else { return };
@@ -164,7 +170,14 @@ impl Cores {
         desk.open.fetch_add(1, Ordering::Relaxed);
         let open = Open(Arc::clone(&desk.open));
         if desk.sender.try_send(Handover { stream, peer, open }).is_err() {
-            tracing::warn!(event = "connection_refused", %peer, reason = "core is busy");
+            self.refuse(peer, "core is busy");
+        }
+    }
+
+    /// Whoever is refused can come back at once: the log must not be theirs to fill.
+    fn refuse(&self, peer: SocketAddr, reason: &str) {
+        if let Some(number) = self.refused.count() {
+            tracing::warn!(event = "connection_refused", number, %peer, reason);
         }
     }
 }

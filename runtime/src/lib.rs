@@ -5,3 +5,5 @@ pub mod clock;
 pub mod cores;
 pub mod drain;
 pub mod listen;
+pub mod patience;
+pub mod seldom;

@@ -22,6 +22,8 @@ pub fn start(telemetry: &Telemetry) {
     let configured = || EnvFilter::default().add_directive(level.into());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| configured());
     let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    // A log that nobody reads any more must not end the node.
+    let builder = builder.log_internal_errors(false);
     let started = match telemetry.log_format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
         LogFormat::Text => {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tollgate_server::cli::{Cli, run};
+use tollgate_server::cli::{Cli, run, tell};
 
 /// Fewer cycles and less memory per call than the system's allocator: see docs/performance.md.
 #[global_allocator]
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell(&error);
             ExitCode::FAILURE
         }
     }

@@ -5,6 +5,7 @@
 //! unknown names refused. What is written leaves out default values.
 
 mod number;
+mod object;
 mod request;
 mod response;
 

@@ -6,23 +6,42 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 use super::number::Whole;
+use super::object::Object;
 use crate::rls;
 use crate::rls::rate_limit_descriptor::{Entry, RateLimitOverride};
 use crate::rls::rate_limit_response::rate_limit::Unit;
 
+/// Bytes of a sentence about what is wrong: it repeats names and values of the text.
+const ERROR_BYTES_MAX: usize = 512;
+
 /// Reads a request. The caller bounds the text's length.
 ///
 /// # Errors
-/// A sentence with line and column, for text that is no JSON or no `RateLimitRequest`.
+/// A sentence of at most 512 bytes with line and column, for text that is no JSON or no
+/// `RateLimitRequest`.
 pub fn parse_request(text: &[u8]) -> Result<rls::RateLimitRequest, String> {
-    serde_json::from_slice::<Request>(text).map(Request::into_wire).map_err(|e| e.to_string())
+    match serde_json::from_slice(text) {
+        Ok(Object(request)) => Ok(Request::into_wire(request)),
+        Err(error) => Err(sentence(&error)),
+    }
+}
+
+/// What is wrong, cut before its place where it is long.
+fn sentence(error: &serde_json::Error) -> String {
+    let mut text = error.to_string();
+    if text.len() > ERROR_BYTES_MAX {
+        let place = format!("… at line {} column {}", error.line(), error.column());
+        text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX - place.len()));
+        text.push_str(&place);
+    }
+    text
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
     domain: Option<String>,
-    descriptors: Option<Vec<Descriptor>>,
+    descriptors: Option<Vec<Object<Descriptor>>>,
     #[serde(alias = "hitsAddend")]
     hits_addend: Option<Whole<u32>>,
 }
@@ -30,8 +49,8 @@ struct Request {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Descriptor {
-    entries: Option<Vec<Pair>>,
-    limit: Option<Limit>,
+    entries: Option<Vec<Object<Pair>>>,
+    limit: Option<Object<Limit>>,
     #[serde(alias = "hitsAddend")]
     hits_addend: Option<Whole<u64>>,
     #[serde(alias = "isNegativeHits")]
@@ -91,7 +110,7 @@ impl Request {
         let descriptors = self.descriptors.unwrap_or_default();
         rls::RateLimitRequest {
             domain: self.domain.unwrap_or_default(),
-            descriptors: descriptors.into_iter().map(Descriptor::into_wire).collect(),
+            descriptors: descriptors.into_iter().map(|Object(one)| one.into_wire()).collect(),
             hits_addend: self.hits_addend.map_or(0, |hits| hits.0),
         }
     }
@@ -100,11 +119,11 @@ impl Request {
 impl Descriptor {
     fn into_wire(self) -> rls::RateLimitDescriptor {
         let entries = self.entries.unwrap_or_default();
-        let entry = |pair: Pair| Entry {
+        let entry = |Object(pair): Object<Pair>| Entry {
             key: pair.key.unwrap_or_default(),
             value: pair.value.unwrap_or_default(),
         };
-        let limit = |limit: Limit| RateLimitOverride {
+        let limit = |Object(limit): Object<Limit>| RateLimitOverride {
             requests_per_unit: limit.requests_per_unit.map_or(0, |number| number.0),
             unit: limit.unit.map_or(0, |unit| unit.0),
         };
@@ -144,6 +163,29 @@ mod tests {
     fn null_is_absent() {
         let read = parse(r#"{"domain":"d","descriptors":null,"hitsAddend":null}"#).unwrap();
         assert_eq!(read, rls::RateLimitRequest { domain: "d".into(), ..Default::default() });
+    }
+
+    #[test]
+    fn a_list_is_no_message() {
+        for text in [
+            r#"["d"]"#,
+            r#"{"descriptors":[[[{"key":"a"}]]]}"#,
+            r#"{"descriptors":[{"entries":[["a","b"]]}]}"#,
+            r#"{"descriptors":[{"limit":[5,"MINUTE"]}]}"#,
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains("sequence, expected an object at line 1"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_briefly() {
+        let long = "ä".repeat(450_000);
+        for text in [format!(r#"{{"{long}":1}}"#), format!(r#"{{"hitsAddend":"{long}"}}"#)] {
+            let error = parse(&text).unwrap_err();
+            assert!((500..=512).contains(&error.len()), "{}", error.len());
+            assert!(error.contains("… at line 1 column 90"), "{error}");
+        }
     }
 
     #[test]

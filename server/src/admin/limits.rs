@@ -1,6 +1,7 @@
 //! The configured limits, as rows and as the reference service's `/rlconfig` text.
 
 use tollgate_core::limit::{Algorithm, Bound, Domain, Limit, LimitSet, Quota};
+use tollgate_core::plan::is_unprintable;
 use tollgate_core::time::NANOS_PER_SECOND;
 
 use super::instant;
@@ -78,7 +79,7 @@ const fn algorithm(algorithm: Algorithm) -> &'static str {
 
 /// A key in a file may hold a line's end; the format has one line a limit.
 fn one_line(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    text.replace(is_unprintable, "\u{fffd}")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! entries are matched again by the same code as a request's, and the limit is the one whose
 //! operation has the counter's key. Where the label is cut or the rule is gone there is none.
 
-use tollgate_core::bucket::{Bucket, Outcome, Plain};
+use tollgate_core::bucket::{Bucket, FixedWindow, Kind, Outcome, Plain};
 use tollgate_core::descriptor::{Charge, Descriptor, Request};
 use tollgate_core::key::Key;
 use tollgate_core::limit::{Quota, Unit};
@@ -45,9 +45,11 @@ pub(super) fn row(active: &Active, slot: &Slot<'_>, now: Now) -> CounterRow {
 /// Hits that count now. A fixed window tells them without its limit, which spares a scan of many
 /// the matching; other algorithms need the limit's numbers.
 pub(super) fn hits(active: &Active, slot: &Slot<'_>, now: Now) -> Option<u64> {
-    if let Bucket::Plain(Plain::FixedWindow(window)) = slot.bucket {
+    if let Bucket::Plain(Plain::Compact(compact)) = slot.bucket
+        && compact.kind == Kind::FixedWindow
+    {
         let any = Quota::per_unit(u32::MAX, Unit::Second);
-        return Some(window.clone().charge(&any, Charge::Hits(0), now).before);
+        return Some(FixedWindow::from(*compact).charge(&any, Charge::Hits(0), now).before);
     }
     meet(active, slot, |operation| peek(slot.bucket, &operation.quota, now).before)
 }

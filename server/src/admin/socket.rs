@@ -20,6 +20,20 @@ const PATH_VARIABLE: &str = "TOLLGATE_ADMIN_SOCKET";
 /// The variable of the XDG base directory specification that names the user's own folder.
 const RUNTIME_FOLDER_VARIABLE: &str = "XDG_RUNTIME_DIR";
 
+/// `O_NONBLOCK` and `O_NOFOLLOW` of Linux, whose value depends on the machine: what stands in the
+/// lock file's place neither holds us up nor leads us elsewhere.
+const OPEN_ONLY_A_FILE: i32 = 0o4000 | OPEN_NO_LINK;
+const OPEN_NO_LINK: i32 = if cfg!(any(
+    target_arch = "aarch64",
+    target_arch = "arm",
+    target_arch = "powerpc",
+    target_arch = "powerpc64"
+)) {
+    0o100_000
+} else {
+    0o400_000
+};
+
 /// Why there is no admin socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
@@ -29,6 +43,9 @@ pub enum SocketError {
     /// Something else is in its place.
     #[error("{} is there and is no socket", .0.display())]
     NoSocket(PathBuf),
+    /// Something else is in the place of its lock file.
+    #[error("{} is there and is no regular file", .0.display())]
+    NoLock(PathBuf),
     /// Its folder is not the user's own.
     #[error("{} must be a folder of the user {wanted} with mode 0700; it has owner {owner} and mode {mode:04o}", path.display())]
     OpenFolder {
@@ -183,13 +200,23 @@ fn lock(path: &Path) -> Result<File, SocketError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
     let beside = PathBuf::from(beside);
-    let opened =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&beside);
-    let file = opened.map_err(|source| SocketError::System { path: beside.clone(), source })?;
+    let failed = |source| SocketError::System { path: beside.clone(), source };
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600).custom_flags(OPEN_ONLY_A_FILE);
+    let file = match options.open(&beside) {
+        Ok(file) => file,
+        Err(source) => {
+            let is_else = fs::symlink_metadata(&beside).is_ok_and(|found| !found.is_file());
+            return Err(if is_else { SocketError::NoLock(beside) } else { failed(source) });
+        }
+    };
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(SocketError::NoLock(beside));
+    }
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(SocketError::Taken(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(SocketError::System { path: beside, source }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
 
@@ -252,6 +279,23 @@ mod tests {
         fs::write(&file, "mine").unwrap();
         assert!(matches!(AdminSocket::bind(&file), Err(SocketError::NoSocket(_))));
         assert_eq!(fs::read(&file).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn what_stands_in_the_lock_files_place_neither_holds_up_nor_leads_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let lock = folder.path().join("admin.sock.lock");
+        let target = folder.path().join("target");
+        std::os::unix::fs::symlink(&target, &lock).unwrap();
+        let error = AdminSocket::bind(&path).unwrap_err();
+        assert!(matches!(error, SocketError::NoLock(_)), "{error}");
+        assert!(!target.exists());
+        fs::remove_file(&lock).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+        assert!(matches!(AdminSocket::bind(&path), Err(SocketError::NoLock(_))));
+        let _reader = OpenOptions::new().read(true).custom_flags(0o4000).open(&lock).unwrap();
+        assert!(matches!(AdminSocket::bind(&path), Err(SocketError::NoLock(_))));
     }
 
     #[test]

@@ -3,24 +3,28 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::output;
 use crate::config::{check, ratelimit};
 
 /// Prints a line for each file that is right and every issue of each that is not.
-pub(super) fn run(files: &[PathBuf]) -> ExitCode {
+///
+/// # Errors
+/// If standard output takes nothing more.
+pub(super) fn run(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for (path, result) in check(files, ratelimit::Options::default()) {
         match result {
             Ok(summary) => {
                 for note in &summary.notes {
-                    eprintln!("{note}");
+                    output::words(&note.to_string());
                 }
-                println!("{}: ok, {summary}", path.display());
+                output::result(&format!("{}: ok, {summary}\n", path.display()))?;
             }
             Err(report) => {
-                eprintln!("{report}");
+                output::words(&report.to_string());
                 code = ExitCode::FAILURE;
             }
         }
     }
-    code
+    Ok(code)
 }

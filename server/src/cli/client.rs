@@ -1,6 +1,6 @@
 //! Asking a node over its admin socket: one connection for one bounded exchange.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::output;
 use crate::admin::view::Failure;
 use crate::admin::{default_path, usable_path};
 
@@ -26,9 +27,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Which node is asked, and how its answer is printed.
 #[derive(Debug, Args)]
 pub(super) struct Reach {
-    /// The node's admin socket [default: $XDG_RUNTIME_DIR/tollgate.sock, else
-    /// /tmp/tollgate-UID/admin.sock]
-    #[arg(long, global = true, value_name = "PATH", env = "TOLLGATE_ADMIN_SOCKET")]
+    /// The node's admin socket [default: $TOLLGATE_ADMIN_SOCKET, else
+    /// $XDG_RUNTIME_DIR/tollgate.sock, else /tmp/tollgate-UID/admin.sock]
+    #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// How to print: a table for people, or the admin API's JSON for programs
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
@@ -85,11 +86,7 @@ impl Reach {
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        match io::stdout().lock().write_all(text.as_bytes()) {
-            // `| head` has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.context("cannot write the answer"),
-        }
+        output::result(&text)
     }
 
     fn ask(&self, method: Method, target: &str, body: String) -> anyhow::Result<Answered> {

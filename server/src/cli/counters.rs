@@ -127,6 +127,10 @@ impl CountersArgs {
     }
 }
 
+/// Why a counter stands there without a limit.
+const NO_LIMIT: &str = "no configured limit leads to this counter: removed, changed, the caller's \
+                        own, or its label was cut";
+
 fn key(text: &str) -> Result<String, String> {
     match parse_key(text) {
         Some(_) => Ok(text.to_owned()),
@@ -148,6 +152,9 @@ fn list(page: &Counters) -> String {
         ]);
     }
     let mut text = table.text("no counter fits");
+    if page.counters.iter().any(|row| row.limit.is_none()) {
+        text.push_str(&format!("a row without LIMIT: {NO_LIMIT}\n"));
+    }
     if let Some(next) = &page.next {
         text.push_str(&format!("there are more: go on with --after {next}\n"));
     }
@@ -166,7 +173,7 @@ fn show(row: &CounterRow) -> String {
             let window = limit.window_seconds.map(span).unwrap_or_default();
             line("limit", format!("{}, {} per {window}", limit.path, cell(limit.limit)));
         }
-        None => line("limit", "no configured limit leads to this counter any more".to_owned()),
+        None => line("limit", NO_LIMIT.to_owned()),
     }
     line("hits", cell(row.hits));
     line("left", cell(row.remaining));
@@ -176,4 +183,28 @@ fn show(row: &CounterRow) -> String {
     );
     line("fill", format!("{}%", row.fill_percent));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_without_a_limit_says_what_may_be_the_reason() {
+        let row = CounterRow {
+            key: "0".repeat(32),
+            label: "d a=b".into(),
+            domain: Some("d".into()),
+            entries: None,
+            limit: None,
+            hits: None,
+            remaining: None,
+            reset_after_seconds: None,
+            fill_percent: 10,
+        };
+        assert!(show(&row).contains("the caller's own, or its label was cut"));
+        let page = |counters| Counters { counters, next: None };
+        assert!(list(&page(vec![row])).contains("the caller's own, or its label was cut"));
+        assert_eq!(list(&page(Vec::new())), "no counter fits\n");
+    }
 }

@@ -47,10 +47,10 @@ impl LimitsArgs {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.command {
             LimitsCommand::List { domain } => {
-                let domain = domain.as_deref().unwrap_or_default();
-                let target = format!("/v1/limits?domain={}", encode(domain));
+                let target =
+                    format!("/v1/limits?domain={}", encode(domain.as_deref().unwrap_or_default()));
                 let body = self.reach.get(&target)?;
-                self.reach.print(&body, |limits: Limits| list(&limits))?;
+                self.reach.print(&body, |limits: Limits| list(&limits, domain.as_deref()))?;
             }
             LimitsCommand::Show { path } => {
                 let target = format!("/v1/limits?path={}", encode(path));
@@ -67,7 +67,7 @@ impl LimitsArgs {
     }
 }
 
-fn list(limits: &Limits) -> String {
+fn list(limits: &Limits, domain: Option<&str>) -> String {
     let mut table = Table::new(&["PATH", ">LIMIT", "PER", "ALGORITHM", "NAME", "MODE"]);
     for limit in &limits.limits {
         table.row([
@@ -79,7 +79,14 @@ fn list(limits: &Limits) -> String {
             mode(limit),
         ]);
     }
-    table.text("no limits: every request passes; `tollgate serve --config FILE` brings some")
+    match domain.filter(|domain| !domain.is_empty()) {
+        Some(domain) => table.text(&format!(
+            "no limits in domain `{}`; `tollgate limits list` shows those of all",
+            clean(domain)
+        )),
+        None => table
+            .text("no limits: every request passes; `tollgate serve --config FILE` brings some"),
+    }
 }
 
 fn show(limit: &LimitRow) -> String {
@@ -96,7 +103,10 @@ fn show(limit: &LimitRow) -> String {
             line("limit", format!("{number} per {window}"));
             line("on the wire", format!("a {}", limit.unit.as_deref().unwrap_or("-")));
             line("algorithm", cell(limit.algorithm.clone()));
-            line("burst", cell(limit.burst));
+            // Only there is it a number of its own.
+            if limit.algorithm.as_deref() == Some("token_bucket") {
+                line("burst", cell(limit.burst));
+            }
             line("penalty", limit.penalty_max_seconds.map_or("none".to_owned(), span));
         }
     }
@@ -115,4 +125,44 @@ fn mode(limit: &LimitRow) -> String {
         (true, true) => "shadow, quota",
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(algorithm: &str) -> LimitRow {
+        LimitRow {
+            domain: "d".into(),
+            path: "d.a".into(),
+            name: None,
+            algorithm: Some(algorithm.into()),
+            limit: Some(5),
+            window_seconds: Some(60.0),
+            unit: Some("minute".into()),
+            burst: Some(5),
+            penalty_max_seconds: None,
+            shadow: false,
+            quota_mode: false,
+            unlimited: false,
+            named: None,
+        }
+    }
+
+    #[test]
+    fn an_empty_list_says_where_nothing_is() {
+        let none = Limits { limits: Vec::new() };
+        assert!(list(&none, None).starts_with("no limits: every request passes"));
+        let text = list(&none, Some("nope"));
+        assert!(text.starts_with("no limits in domain `nope`; "), "{text}");
+        assert!(!text.contains("passes"), "{text}");
+    }
+
+    #[test]
+    fn only_a_token_bucket_has_a_burst_of_its_own() {
+        assert!(show(&row("token_bucket")).contains("burst"));
+        for algorithm in ["fixed_window", "sliding_window"] {
+            assert!(!show(&row(algorithm)).contains("burst"));
+        }
+    }
 }

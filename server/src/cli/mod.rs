@@ -6,8 +6,10 @@ mod client;
 mod counters;
 mod explain;
 mod limits;
+mod output;
 mod status;
 mod table;
+mod variables;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,7 +36,8 @@ Examples:
 
 /// Decides, for every request that reaches an API: has its caller any quota left?
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, about, after_help = AFTER_HELP)]
+#[command(name = "tollgate", version, after_help = AFTER_HELP)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -45,14 +48,14 @@ pub struct Cli {
 /// Where the embedded defaults listen; a file has its own `listeners` section.
 #[derive(Debug, Args)]
 struct AddressArgs {
-    /// gRPC address of a start without a command
-    #[arg(long, value_name = "ADDRESS", env = "TOLLGATE_DECIDE_ADDRESS")]
+    /// gRPC address of a start without a command [env: TOLLGATE_DECIDE_ADDRESS]
+    #[arg(long, value_name = "ADDRESS")]
     decide_address: Option<SocketAddr>,
-    /// HTTP address of a start without a command
-    #[arg(long, value_name = "ADDRESS", env = "TOLLGATE_HTTP_ADDRESS")]
+    /// HTTP address of a start without a command [env: TOLLGATE_HTTP_ADDRESS]
+    #[arg(long, value_name = "ADDRESS")]
     http_address: Option<SocketAddr>,
-    /// Admin address of a start without a command
-    #[arg(long, value_name = "ADDRESS", env = "TOLLGATE_ADMIN_ADDRESS")]
+    /// Admin address of a start without a command [env: TOLLGATE_ADMIN_ADDRESS]
+    #[arg(long, value_name = "ADDRESS")]
     admin_address: Option<SocketAddr>,
 }
 
@@ -60,7 +63,7 @@ struct AddressArgs {
 enum Command {
     /// Run a node from a configuration file until SIGINT or SIGTERM, then drain
     Serve {
-        /// The configuration (tollgate.yaml); `docs/config.example.yaml` shows every key
+        /// The configuration (tollgate.yaml), a regular file; `docs/config.example.yaml` shows every key
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
     },
@@ -82,6 +85,11 @@ enum Command {
     Status(status::StatusArgs),
 }
 
+/// Tells on standard error what went wrong: the error and its causes, in a line.
+pub fn tell(error: &anyhow::Error) {
+    output::words(&format!("error: {}", output::causes(error)));
+}
+
 /// Does what the command line says.
 ///
 /// # Errors
@@ -90,9 +98,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => bare(&cli.addresses),
         Some(Command::Serve { config }) => serve(&config),
-        Some(Command::Check { files }) => Ok(check::run(&files)),
+        Some(Command::Check { files }) => check::run(&files),
         Some(Command::Schema) => {
-            print!("{}", schema());
+            output::result(&schema())?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Limits(limits)) => limits.run(),
@@ -105,9 +113,19 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 fn bare(addresses: &AddressArgs) -> anyhow::Result<ExitCode> {
     let mut config = Config::embedded();
     let listeners = &mut config.listeners;
-    listeners.decide = addresses.decide_address.unwrap_or(listeners.decide);
-    listeners.http = addresses.http_address.unwrap_or(listeners.http);
-    listeners.admin = addresses.admin_address.unwrap_or(listeners.admin);
+    for (listener, flag, variable) in [
+        (&mut listeners.decide, addresses.decide_address, "TOLLGATE_DECIDE_ADDRESS"),
+        (&mut listeners.http, addresses.http_address, "TOLLGATE_HTTP_ADDRESS"),
+        (&mut listeners.admin, addresses.admin_address, "TOLLGATE_ADMIN_ADDRESS"),
+    ] {
+        match variables::address(flag, variable, |name| std::env::var_os(name)) {
+            Ok(address) => *listener = address.unwrap_or(*listener),
+            Err(message) => {
+                output::words(&format!("error: {message}"));
+                return Ok(ExitCode::from(2));
+            }
+        }
+    }
     log::start(&config.telemetry);
     node::run(Loaded::embedded(config)?, Greeting::Banner)?;
     Ok(ExitCode::SUCCESS)
@@ -117,12 +135,46 @@ fn serve(file: &std::path::Path) -> anyhow::Result<ExitCode> {
     let loaded = match reload::load(file) {
         Ok(loaded) => loaded,
         Err(report) => {
-            eprintln!("{report}");
-            eprintln!("nothing was started; `tollgate check {}` repeats this", file.display());
+            output::words(&report.to_string());
+            let again = format!("`tollgate check {}` repeats this", file.display());
+            output::words(&format!("nothing was started; {again}"));
             return Ok(ExitCode::FAILURE);
         }
     };
     log::start(&loaded.config.telemetry);
     node::run(loaded, Greeting::Quiet)?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn flags_of_the_bare_start_are_refused_with_a_command() {
+        let flags = ["tollgate", "--decide-address", "127.0.0.1:0"];
+        assert!(Cli::try_parse_from(flags).is_ok());
+        for command in [&["schema"][..], &["serve", "-c", "a.yaml"], &["limits", "list"]] {
+            let error = Cli::try_parse_from(flags.iter().chain(command)).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{error}");
+        }
+    }
+
+    #[test]
+    fn no_variable_is_read_while_the_command_line_is() {
+        fn variables(command: &clap::Command) -> Vec<String> {
+            let own = command.get_arguments().filter(|argument| argument.get_env().is_some());
+            let own = own.map(ToString::to_string);
+            own.chain(command.get_subcommands().flat_map(variables)).collect()
+        }
+        assert_eq!(variables(&Cli::command()), [""; 0]);
+    }
+
+    #[test]
+    fn the_help_begins_with_what_tollgate_does() {
+        let help = Cli::command().render_help().to_string();
+        assert!(help.starts_with("Decides, for every request"), "{help}");
+    }
 }

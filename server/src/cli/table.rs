@@ -1,6 +1,8 @@
 //! Tables of plain text: columns as wide as their widest cell, no colour, nothing that a terminal
 //! would obey.
 
+use tollgate_core::plan::is_unprintable;
+
 /// A table in the making.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -68,7 +70,7 @@ pub(super) fn span(seconds: f64) -> String {
 
 /// Text without characters that a terminal obeys: values come from clients.
 pub(super) fn clean(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    text.replace(is_unprintable, "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -107,5 +109,6 @@ mod tests {
         let mut table = Table::new(&["NAME"]);
         table.row(["\u{1b}[31mred\n".into()]);
         assert_eq!(table.text(""), "NAME\n\u{fffd}[31mred\u{fffd}\n");
+        assert_eq!(clean("a\u{202e}b\u{2028}c\u{2066}d\u{200f}é"), "a�b�c�d�é");
     }
 }

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use tollgate_core::limit::{NAMED_DOMAIN, Options, Rules};
 
+pub(crate) use self::document::open_regular;
 pub use self::check::{FileKind, Summary, check};
 pub use self::raw::{LogFormat, LogLevel};
 pub use self::report::{ISSUES_MAX, Issue, Report};
@@ -117,9 +118,9 @@ impl Config {
     /// The configuration in the file at `path`.
     ///
     /// # Errors
-    /// The file cannot be read, or everything that is wrong in it.
+    /// The file is no regular one or cannot be read, or everything that is wrong in it.
     pub fn load(path: &Path) -> Result<Self, Report> {
-        let text = document::read(path)?;
+        let text = document::read_regular(path)?;
         let base_dir = path.parent().unwrap_or(Path::new(""));
         Self::parse(&path.display().to_string(), &text, base_dir)
     }

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use tollgate_core::plan::is_unprintable;
+
 /// Issues that a report shows: more than a person corrects before trying again.
 pub const ISSUES_MAX: usize = 100;
 
@@ -220,7 +222,7 @@ struct OneLine<'a>(&'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, part) in self.0.split(char::is_control).enumerate() {
+        for (index, part) in self.0.split(is_unprintable).enumerate() {
             if index > 0 {
                 f.write_str("\u{fffd}")?;
             }

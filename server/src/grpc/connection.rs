@@ -17,6 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tollgate_runtime::cores::Serve;
 use tollgate_runtime::drain::Draining;
+use tollgate_runtime::patience::{Patience, Patient};
 use tower::Service;
 
 /// What one HTTP/2 connection may use.
@@ -32,16 +33,19 @@ pub struct Http2Bounds {
     pub ping_after: Duration,
     /// …and closed when the ping is not answered in this time.
     pub ping_timeout: Duration,
+    /// How long the peer may neither send nor take anything.
+    pub patience: Patience,
 }
 
 impl Default for Http2Bounds {
     fn default() -> Self {
         Self {
-            streams_max: 1_024,
+            streams_max: 256,
             header_bytes_max: 16 * 1_024,
             resets_max: 64,
             ping_after: Duration::from_secs(60),
             ping_timeout: Duration::from_secs(20),
+            patience: Patience { read: Duration::from_secs(90), write: Duration::from_secs(30) },
         }
     }
 }
@@ -69,10 +73,10 @@ where
         stream: TcpStream,
         peer: SocketAddr,
     ) -> impl Future<Output = ()> + 'static {
-        let connection = self
-            .bounds
-            .builder()
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.service.clone()));
+        let connection = self.bounds.builder().serve_connection(
+            TokioIo::new(Patient::new(stream, self.bounds.patience)),
+            TowerToHyperService::new(self.service.clone()),
+        );
         let draining = self.draining.clone();
         async move {
             let mut connection = pin!(connection);

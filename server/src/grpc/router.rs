@@ -4,16 +4,22 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Sleep;
 use tollgate_proto::rls::rate_limit_service_server::RateLimitServiceServer;
+use tonic::Status;
 use tonic::body::Body;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
 use tower::Service;
 
 use super::RateLimit;
+
+/// How long a call may take to send its message.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
@@ -40,7 +46,7 @@ impl Router {
 impl Service<Request<Incoming>> for Router {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -48,9 +54,55 @@ impl Service<Request<Incoming>> for Router {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         if request.uri().path().starts_with(HEALTH) {
-            return self.health.call(request);
+            // A watch of health lives as long as its connection.
+            return Answering { call: self.health.call(request), timeout: None, timer: None };
         }
         // A path of no service is answered UNIMPLEMENTED by the generated code.
-        self.rate_limit.call(request)
+        let call = self.rate_limit.call(request);
+        Answering { call, timeout: Some(MESSAGE_TIMEOUT), timer: None }
+    }
+}
+
+type Call = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// A call that is being answered. One that waits for its message for too long is answered
+/// DEADLINE_EXCEEDED, so that half-sent messages do not pile up.
+pub struct Answering {
+    call: Call,
+    timeout: Option<Duration>,
+    /// Made once the call has to wait, which most never do.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Poll::Ready(answer) = this.call.as_mut().poll(cx) {
+            return Poll::Ready(answer);
+        }
+        let Some(timeout) = this.timeout else { return Poll::Pending };
+        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        timer.as_mut().poll(cx).map(|()| {
+            let status = Status::deadline_exceeded("the message did not arrive in time");
+            Ok(status.into_http())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_whose_message_never_ends_is_answered() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(async {
+            let call = Box::pin(std::future::pending());
+            Answering { call, timeout: Some(Duration::from_millis(10)), timer: None }.await
+        });
+        let status = answer.unwrap().headers().get("grpc-status").cloned();
+        assert_eq!(status.unwrap(), (tonic::Code::DeadlineExceeded as i32).to_string().as_str());
     }
 }

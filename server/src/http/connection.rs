@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tollgate_runtime::cores::Serve;
 use tollgate_runtime::drain::Draining;
+use tollgate_runtime::patience::{Patience, Patient};
 
 use super::Answer;
 
@@ -33,6 +34,8 @@ pub struct Http1Bounds {
     pub body_bytes_max: usize,
     /// Time for the body to arrive.
     pub body_timeout: Duration,
+    /// How long the peer may neither send nor take anything.
+    pub patience: Patience,
 }
 
 impl Default for Http1Bounds {
@@ -43,6 +46,7 @@ impl Default for Http1Bounds {
             head_timeout: Duration::from_secs(30),
             body_bytes_max: 1_024 * 1_024,
             body_timeout: Duration::from_secs(10),
+            patience: Patience { read: Duration::from_secs(60), write: Duration::from_secs(30) },
         }
     }
 }
@@ -128,7 +132,7 @@ impl<H: Handle> ServeHttp<H> {
             .header_read_timeout(bounds.head_timeout)
             .max_headers(bounds.headers_max)
             .max_buf_size(bounds.head_bytes_max)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Patient::new(stream, bounds.patience)), service);
         let draining = self.draining.clone();
         async move {
             let mut connection = pin!(connection);

@@ -4,6 +4,7 @@ mod banner;
 mod listeners;
 mod sockets;
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ use crate::state::State;
 
 /// How often time is disciplined and ended buckets are freed.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long the end waits for a file that is being read.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
 /// How a node introduces itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +61,10 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
         let _entered = runtime.enter();
         Reload::prepare(origin, &config, &decider, clock)?
     };
-    runtime.block_on(live(&config, greeting, sockets, decider, metrics, reload))
+    let ended = runtime.block_on(live(&config, greeting, sockets, decider, metrics, reload));
+    // A read of a file that hangs must not keep the process.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    ended
 }
 
 async fn live(
@@ -129,6 +136,7 @@ fn announce(addresses: &Addresses, greeting: Greeting) {
     }
     tracing::info!(event = "ready", version = env!("CARGO_PKG_VERSION"));
     if greeting == Greeting::Banner {
-        print!("{}", banner::text(addresses));
+        // Whoever closed standard output does not want the banner.
+        let _ = std::io::stdout().write_all(banner::text(addresses).as_bytes());
     }
 }

@@ -153,3 +153,17 @@ fn a_changed_listener_is_said_to_need_a_restart_and_the_rest_is_applied() {
     bench.reload();
     assert_eq!(bench.reloader.warned, [""; 0]);
 }
+
+#[test]
+fn a_listed_file_that_becomes_a_pipe_is_refused_and_holds_nothing_up() {
+    let mut bench = Bench::new();
+    bench.write("tollgate.yaml", "ratelimit_files: [limits/a.yaml]");
+    bench.reload();
+    let listed = bench.folder.path().join("limits/a.yaml");
+    fs::remove_file(&listed).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&listed).status().unwrap().success());
+    let active = bench.active();
+    let refused = bench.reload();
+    assert!(refused.error.as_ref().unwrap().report.contains("regular file"), "{refused:?}");
+    assert!(Arc::ptr_eq(&bench.active(), &active));
+}

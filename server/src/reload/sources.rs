@@ -3,14 +3,13 @@
 //!
 //! Nothing here is an error: whether the files are right is for those who read them.
 
-use std::fs::File;
 use std::hash::Hasher as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use siphasher::sip::SipHasher13;
 
-use crate::config::ratelimit;
+use crate::config::{open_regular, ratelimit};
 
 /// Bytes of one file that are told apart; more than are accepted.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -73,7 +72,7 @@ fn hash(files: &[PathBuf]) -> u64 {
 }
 
 fn write_file(hasher: &mut SipHasher13, path: &Path, chunk: &mut [u8]) -> std::io::Result<u64> {
-    let mut file = File::open(path)?.take(FILE_BYTES_MAX);
+    let mut file = open_regular(path)?.take(FILE_BYTES_MAX);
     let mut length = 0;
     loop {
         let read = file.read(chunk)?;
@@ -158,6 +157,15 @@ mod tests {
         files.write("limits/inner/d.yaml", "x");
         files.write("beside.yaml", "x");
         assert_eq!(files.content(), before);
+    }
+
+    #[test]
+    fn a_pipe_is_like_a_file_that_cannot_be_read_and_nobody_waits_for_it() {
+        let files = Files::new(&[("limits/a.yaml", "a")]);
+        let missing = files.content();
+        let pipe = files.0.path().join("t.yaml");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(files.content(), missing);
     }
 
     #[test]

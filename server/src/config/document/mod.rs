@@ -15,7 +15,7 @@ mod trail;
 use std::sync::Arc;
 
 pub(crate) use build::parse;
-pub(crate) use read::read;
+pub(crate) use read::{open_regular, read, read_regular};
 pub(crate) use scalar::{Resolved, Scalar, Tag};
 pub(crate) use trail::Trail;
 

@@ -118,7 +118,7 @@ impl<'a> Loader<'a> {
     }
 
     fn add_file(&mut self, path: &Path) {
-        let parsed = document::read(path)
+        let parsed = document::read_regular(path)
             .map_err(Report::from)
             .and_then(|text| document::parse(&path.display().to_string(), &text));
         match parsed {

@@ -9,7 +9,7 @@ use crate::config::document::Trail;
 use crate::config::named;
 use crate::config::numbers::{Numbers, Part};
 use crate::config::quantity::Length;
-use crate::config::raw::{RawAlgorithm, RawConfig, RawLimit};
+use crate::config::raw::{ENTRIES, RawAlgorithm, RawConfig, RawLimit};
 
 /// Bytes of a limit's name: it is repeated in paths, statistics and every request.
 const LIMIT_NAME_BYTES_MAX: usize = 64;
@@ -24,8 +24,9 @@ impl Validator<'_> {
         for (name, limit) in &raw.limits {
             let trail = section.key(name);
             self.limit_name(&trail, name);
-            self.by(&trail.key("by"), &limit.by, entries_max);
-            let Some(quota) = self.quota(&trail, limit) else {
+            let can_be_met = self.by(&trail.key("by"), &limit.by, entries_max);
+            let quota = self.quota(&trail, limit).filter(|_| can_be_met);
+            let Some(quota) = quota else {
                 continue;
             };
             if named::add(&mut rules, name, &limit.by, quota, limit.shadow).is_err() {
@@ -45,7 +46,9 @@ impl Validator<'_> {
         }
     }
 
-    fn by(&mut self, trail: &Trail<'_>, keys: &[String], entries_max: usize) {
+    /// Whether so many keys can stand in rules. Each is a rule inside the last one, and whoever
+    /// walks or drops them recurses, so there are never more than a bound allows, even a wrong one.
+    fn by(&mut self, trail: &Trail<'_>, keys: &[String], entries_max: usize) -> bool {
         let mut seen = BTreeSet::new();
         for (index, key) in keys.iter().enumerate() {
             let message = if key.is_empty() {
@@ -67,6 +70,7 @@ impl Validator<'_> {
             );
             self.issues.push(self.document.issue(trail, message));
         }
+        keys.len() < entries_max && keys.len() as u64 <= ENTRIES.max
     }
 
     /// The limit's numbers. Where one could not be decoded, it is not told that it is missing, too.

@@ -15,8 +15,8 @@ use tollgate_core::decision::Modes;
 use super::document::{Document, Trail};
 use super::quantity::Size;
 use super::raw::{self, Range, RawConfig};
-use super::report::{Issues, Report, excerpt};
-use super::{Bounds, Config, Ledger, Listeners, Node, Telemetry, decode};
+use super::report::{Issue, Issues, Report, excerpt};
+use super::{Bounds, Config, Ledger, Listeners, Node, Telemetry, decode, ratelimit};
 use crate::decide::Answers;
 
 /// Named limits, and paths of files and folders. Far beyond what a person writes; what is wrong
@@ -33,8 +33,19 @@ pub(super) fn config(document: &Document, base_dir: &Path) -> Result<Config, Rep
     let mut validator = Validator { document, issues };
     let config = raw.map(|raw| validator.config(&raw, base_dir));
     match validator.issues.into_report() {
+        Some(report) if ratelimit::is_one(document) => Err(report.map(taken_for_a_ratelimit_file)),
         Some(report) => Err(report),
         None => config.ok_or_else(|| document.issue(&Trail::Root, "cannot be decoded").into()),
+    }
+}
+
+/// Says of the keys of a ratelimit file where such a file belongs.
+fn taken_for_a_ratelimit_file(issue: Issue) -> Issue {
+    match issue.path.as_str() {
+        "domain" | "descriptors" => {
+            issue.with_help("this is a ratelimit file: list it under `ratelimit_files`")
+        }
+        _ => issue,
     }
 }
 
@@ -168,6 +179,9 @@ impl Validator<'_> {
                 _ if text.is_empty() => Some("expected a path, found empty text".to_owned()),
                 Err(error) => Some(format!("{} cannot be read: {error}", path.display())),
                 Ok(_) if !seen.insert(text) => Some("this path is listed twice".to_owned()),
+                Ok(found) if !found.is_file() && !found.is_dir() => {
+                    Some(format!("{} is neither a regular file nor a folder", path.display()))
+                }
                 Ok(_) => None,
             };
             if let Some(message) = wrong {
