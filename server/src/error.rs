@@ -26,6 +26,7 @@ impl CallError {
         match self {
             Self::Unreadable(_) | Self::Refused(_) => "bad_request",
             Self::Unavailable(Unavailable::LedgerFull) => "ledger_full",
+            Self::Unavailable(Unavailable::NotLoaded) => "not_loaded",
         }
     }
 
@@ -43,11 +44,10 @@ impl From<CallError> for Status {
         let text = error.to_string();
         match error {
             // UNKNOWN with exactly these texts is what clients of the reference service see.
-            CallError::Refused(Refusal::EmptyDomain | Refusal::NoDescriptors) => {
-                Self::unknown(text)
-            }
+            CallError::Refused(Refusal::EmptyDomain | Refusal::NoDescriptors)
+            | CallError::Unavailable(Unavailable::NotLoaded) => Self::unknown(text),
             CallError::Unreadable(_) | CallError::Refused(_) => Self::invalid_argument(text),
-            CallError::Unavailable(_) => Self::unavailable(text),
+            CallError::Unavailable(Unavailable::LedgerFull) => Self::unavailable(text),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod decide;
+pub mod environment;
 pub mod error;
 pub mod grpc;
 pub mod http;

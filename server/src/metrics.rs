@@ -6,7 +6,7 @@ use tollgate_core::time::{NANOS_PER_SECOND, Wall};
 use tollgate_proto::rls::RateLimitResponse;
 use tollgate_proto::rls::rate_limit_response::Code;
 
-use crate::decide::Totals;
+use crate::decide::{Totals, Unavailable};
 use crate::error::CallError;
 
 /// Calls that panicked.
@@ -91,6 +91,7 @@ pub struct Decisions {
     denied: Counter,
     bad_request: Counter,
     ledger_full: Counter,
+    not_loaded: Counter,
 }
 
 impl Decisions {
@@ -101,6 +102,7 @@ impl Decisions {
             denied: counter!(DECISIONS, "api" => api, "verdict" => "deny"),
             bad_request: counter!(ERRORS, "api" => api, "reason" => "bad_request"),
             ledger_full: counter!(ERRORS, "api" => api, "reason" => "ledger_full"),
+            not_loaded: counter!(ERRORS, "api" => api, "reason" => "not_loaded"),
         }
     }
 
@@ -116,7 +118,8 @@ impl Decisions {
     pub fn count_error(&self, error: &CallError) {
         match error {
             CallError::Unreadable(_) | CallError::Refused(_) => self.bad_request.increment(1),
-            CallError::Unavailable(_) => self.ledger_full.increment(1),
+            CallError::Unavailable(Unavailable::LedgerFull) => self.ledger_full.increment(1),
+            CallError::Unavailable(Unavailable::NotLoaded) => self.not_loaded.increment(1),
         }
     }
 }

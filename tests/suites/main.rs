@@ -6,6 +6,7 @@
 
 mod door;
 mod drain;
+mod environment;
 mod exact;
 mod failure_mode;
 mod fronted;

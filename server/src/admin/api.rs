@@ -64,6 +64,10 @@ impl Refused {
         Self { status: StatusCode::BAD_REQUEST, reason: "bad_request", message }
     }
 
+    pub(super) fn unavailable(message: String) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: "not_loaded", message }
+    }
+
     fn not_found(message: String) -> Self {
         Self { status: StatusCode::NOT_FOUND, reason: "not_found", message }
     }

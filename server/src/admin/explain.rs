@@ -13,7 +13,7 @@ use tollgate_proto::ratelimit::{self, Bounds};
 use super::api::Refused;
 use super::view::{EntryView, Explained, ExplainedCounter, ExplainedDescriptor, Step};
 use super::{instant, limits, meets};
-use crate::decide::Decider;
+use crate::decide::{Decider, Unavailable};
 
 /// Explains the request in `body`, a `RateLimitRequest` in JSON.
 pub(super) fn explain(
@@ -31,6 +31,9 @@ pub(super) fn explain(
         hits_addend: message.hits_addend,
     };
     let active = decider.active();
+    if !active.is_loaded() {
+        return Err(Refused::unavailable(Unavailable::NotLoaded.to_string()));
+    }
     let previewed = decider.preview(&active, &request);
     let plan = &previewed.plan;
     let items = plan.items.iter().zip(&previewed.decision.statuses);

@@ -32,13 +32,13 @@ pub(super) fn status(api: &Api) -> Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         uptime_seconds: instant::seconds(uptime),
-        ready: api.state.is_ready() && !api.state.is_draining(),
+        ready: api.state.is_ready() && !api.state.is_draining() && active.is_loaded(),
         draining: api.state.is_draining(),
         listeners: api.listening.0.lock().clone(),
         config: ConfigView {
             source: config.source.clone(),
             hash: format!("{:016x}", config.hash),
-            loaded_at: instant::rfc3339(config.loaded_at),
+            loaded_at: config.loaded_at.map(instant::rfc3339),
             loads_ok: config.loads_ok,
             loads_failed: config.loads_failed,
             failed_at: config.error.as_ref().map(|error| instant::rfc3339(error.at)),
@@ -82,7 +82,7 @@ pub(super) fn stats(status: &Status, rendered: &str) -> String {
     line("ledger_refused", &ledger.refused);
     line("config_source", &config.source);
     line("config_hash", &config.hash);
-    line("config_loaded_at", &config.loaded_at);
+    line("config_loaded_at", &config.loaded_at.as_deref().unwrap_or("never"));
     line("config_loads_ok", &config.loads_ok);
     line("config_loads_failed", &config.loads_failed);
     line("config_failed_at", &config.failed_at.as_deref().unwrap_or("never"));

@@ -110,7 +110,7 @@ mod tests {
         StatusSnapshot {
             source: "f".into(),
             hash: 1,
-            loaded_at: Wall::default(),
+            loaded_at: None,
             loads_ok: 1,
             loads_failed: 0,
             error,

@@ -203,8 +203,8 @@ pub struct ConfigView {
     pub source: String,
     /// The hash of what decides, as 16 hexadecimal digits.
     pub hash: String,
-    /// When that was taken over.
-    pub loaded_at: String,
+    /// When that was taken over; absent where no content was right yet.
+    pub loaded_at: Option<String>,
     /// Contents taken over, the first one included.
     pub loads_ok: u64,
     /// Contents refused.

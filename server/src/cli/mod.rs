@@ -4,6 +4,7 @@
 mod check;
 mod client;
 mod counters;
+mod environment;
 mod explain;
 mod limits;
 mod output;
@@ -29,6 +30,7 @@ Examples:
   tollgate                                start and print what to try
   tollgate check tollgate.yaml limits/    say all that is wrong, as FILE:LINE:COLUMN
   tollgate serve --config tollgate.yaml   run a node
+  tollgate serve                          run one by the variables of envoyproxy/ratelimit
   tollgate schema > tollgate.schema.json  let an editor complete the file
   tollgate status                         ask the running node how it is
   tollgate counters find --over           who is being denied right now?
@@ -61,17 +63,22 @@ struct AddressArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a node from a configuration file until SIGINT or SIGTERM, then drain
+    /// Run a node until SIGINT or SIGTERM, then drain
     Serve {
-        /// The configuration (tollgate.yaml), a regular file; `docs/config.example.yaml` shows every key
+        /// The configuration (tollgate.yaml), a regular file; `docs/config.example.yaml` shows every
+        /// key. Without it, the variables of envoyproxy/ratelimit decide; `tollgate check --env`
+        /// shows them
         #[arg(short, long, value_name = "FILE")]
-        config: PathBuf,
+        config: Option<PathBuf>,
     },
     /// Check tollgate.yaml and rate-limit files: every error at once, as FILE:LINE:COLUMN: KEY: WHY
     Check {
         /// Files to check; a folder stands for the rate-limit files in it
-        #[arg(required = true, value_name = "FILE")]
+        #[arg(required_unless_present = "env", value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Show every variable of envoyproxy/ratelimit, what it does here, and what is wrong
+        #[arg(long, conflicts_with = "files")]
+        env: bool,
     },
     /// Print the JSON Schema of tollgate.yaml
     Schema,
@@ -97,8 +104,10 @@ pub fn tell(error: &anyhow::Error) {
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => bare(&cli.addresses),
-        Some(Command::Serve { config }) => serve(&config),
-        Some(Command::Check { files }) => check::run(&files),
+        Some(Command::Serve { config: Some(config) }) => serve(&config),
+        Some(Command::Serve { config: None }) => environment::serve(),
+        Some(Command::Check { env: true, .. }) => Ok(environment::check()),
+        Some(Command::Check { files, .. }) => check::run(&files),
         Some(Command::Schema) => {
             output::result(&schema())?;
             Ok(ExitCode::SUCCESS)
@@ -142,6 +151,7 @@ fn serve(file: &std::path::Path) -> anyhow::Result<ExitCode> {
         }
     };
     log::start(&loaded.config.telemetry);
+    environment::warn_of_overridden();
     node::run(loaded, Greeting::Quiet)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -35,7 +35,7 @@ fn text(status: &Status) -> String {
     let state = match (status.ready, status.draining) {
         (_, true) => "draining",
         (true, false) => "ready",
-        (false, false) => "starting",
+        (false, false) => "not ready",
     };
     let mut text = format!(
         "tollgate {} is {state}, for {} (process {})\n",
@@ -53,11 +53,15 @@ fn text(status: &Status) -> String {
         config.domains,
         config.limits,
         clean(&config.hash),
-        clean(&config.loaded_at)
+        clean(config.loaded_at.as_deref().unwrap_or("never"))
     ));
     if let Some(failure) = &config.failure {
         let at = clean(config.failed_at.as_deref().unwrap_or("-"));
-        text.push_str(&format!("  REFUSED at {at}, the older configuration goes on:\n"));
+        let then = match config.loaded_at {
+            Some(_) => "the older configuration goes on",
+            None => "no call is answered until it is right",
+        };
+        text.push_str(&format!("  REFUSED at {at}, {then}:\n"));
         failure.lines().for_each(|line| text.push_str(&format!("  {}\n", clean(line))));
     }
     text.push_str(&format!(

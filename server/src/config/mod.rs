@@ -25,11 +25,13 @@ use std::sync::Arc;
 
 use tollgate_core::limit::{NAMED_DOMAIN, Options, Rules};
 
-pub(crate) use self::document::open_regular;
 pub use self::check::{FileKind, Summary, check};
+pub(crate) use self::document::open_regular;
 pub use self::raw::{LogFormat, LogLevel};
 pub use self::report::{ISSUES_MAX, Issue, Report};
+pub(crate) use self::report::{Issues, excerpt};
 pub use self::schema::schema;
+pub(crate) use self::validate::overlap;
 use crate::decide::Answers;
 
 /// The name under which errors in the embedded configuration would appear.
@@ -51,7 +53,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// What the node says about itself.
     pub telemetry: Telemetry,
-    /// Files and folders of the rate-limit service; each existed when the configuration was read.
+    /// Files and folders of the rate-limit service; each existed when the configuration was read,
+    /// unless the environment names them.
     pub ratelimit_files: Vec<PathBuf>,
     /// Files of one domain make one tree.
     pub merge_domains: bool,
@@ -133,6 +136,12 @@ impl Config {
     pub fn parse(source: &str, text: &str, base_dir: &Path) -> Result<Self, Report> {
         let document = document::parse(source, text)?;
         validate::config(&document, base_dir)
+    }
+
+    /// Every default and no limit: what an empty file says.
+    #[expect(clippy::expect_used, reason = "constant text; a test proves that it is valid")]
+    pub fn bare() -> Self {
+        Self::parse("empty.yaml", "", Path::new("")).expect("an empty file is valid")
     }
 
     /// The configuration of a node that was started without one.

@@ -18,6 +18,8 @@ pub struct Active {
     pub limits: LimitSet,
     /// How answers are made of them.
     pub answers: Answers,
+    /// False until there are limits for the first time: nothing is decided then.
+    is_loaded: bool,
     /// The figures of each limit that has its path as its name, by `Limit::id`; made at its first
     /// hit.
     pub(super) figures: Box<[OnceLock<Arc<Figures>>]>,
@@ -52,7 +54,18 @@ impl Active {
     pub fn new(domains: Domains, answers: Answers, secret: &KeySecret) -> Self {
         let limits = LimitSet::new(domains, secret);
         let figures = (0..limits.limit_count()).map(|_| OnceLock::new()).collect();
-        Self { limits, answers, figures }
+        Self { limits, answers, is_loaded: true, figures }
+    }
+
+    /// What stands there until a configuration is right for the first time: it decides nothing, so
+    /// that nothing passes for want of a rule.
+    pub fn unloaded(answers: Answers, secret: &KeySecret) -> Self {
+        Self { is_loaded: false, ..Self::new(Domains::new(), answers, secret) }
+    }
+
+    /// Whether it decides.
+    pub fn is_loaded(&self) -> bool {
+        self.is_loaded
     }
 
     /// Which headers this domain's answers carry.

@@ -31,6 +31,9 @@ pub enum Unavailable {
     /// The ledger holds as many keys or bytes as it may, and none may leave.
     #[error("the ledger is full: raise ledger.keys_max or ledger.bytes_max")]
     LedgerFull,
+    /// No configuration was right yet. The text is the reference service's.
+    #[error("no rate limit configuration loaded")]
+    NotLoaded,
 }
 
 impl From<Refused> for Unavailable {
@@ -110,6 +113,9 @@ impl Decider {
         active: &'a Active,
         request: &Request<'a>,
     ) -> Result<Checked<'a>, Unavailable> {
+        if !active.is_loaded() {
+            return Err(Unavailable::NotLoaded);
+        }
         let plan = Plan::of(&active.limits, request);
         let now = self.now();
         let is_atomic = plan.domain.is_some_and(|domain| domain.options.atomic);

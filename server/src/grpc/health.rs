@@ -16,10 +16,22 @@ pub struct Health {
 impl Health {
     /// Serving, under the empty name and under [`SERVICE_NAME`].
     pub async fn serving() -> Self {
+        let health = Self::held_back().await;
+        health.resume().await;
+        health
+    }
+
+    /// Serving under the empty name only: the process lives, but wants no traffic yet.
+    pub async fn held_back() -> Self {
         let reporter = HealthReporter::new();
         reporter.set_service_status("", ServingStatus::Serving).await;
-        reporter.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
+        reporter.set_service_status(SERVICE_NAME, ServingStatus::NotServing).await;
         Self { reporter }
+    }
+
+    /// Serving under [`SERVICE_NAME`], too.
+    pub async fn resume(&self) {
+        self.reporter.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
     }
 
     /// Not serving any more. The process itself lives, so the empty name stays as it is.

@@ -98,6 +98,9 @@ impl Admin {
         if !state.is_ready() {
             return answer::text(StatusCode::SERVICE_UNAVAILABLE, "starting\n");
         }
+        if !self.api.decider().active().is_loaded() {
+            return answer::text(StatusCode::SERVICE_UNAVAILABLE, "no configuration\n");
+        }
         answer::text(StatusCode::OK, "OK\n")
     }
 

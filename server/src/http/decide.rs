@@ -68,6 +68,9 @@ impl DecideHttp {
         if self.state.is_draining() {
             return answer::text(StatusCode::INTERNAL_SERVER_ERROR, "draining\n");
         }
+        if self.state.is_held_back() {
+            return answer::text(StatusCode::INTERNAL_SERVER_ERROR, "no configuration\n");
+        }
         answer::text(StatusCode::OK, "OK")
     }
 }

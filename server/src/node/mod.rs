@@ -22,7 +22,7 @@ use crate::config::{self, Config};
 use crate::decide::{Active, Decider};
 use crate::grpc::Health;
 use crate::metrics;
-use crate::reload::{Loaded, Reload};
+use crate::reload::{HealthRule, Loaded, Reload};
 use crate::state::State;
 
 /// How often time is disciplined and ended buckets are freed.
@@ -45,12 +45,16 @@ pub enum Greeting {
 /// # Errors
 /// If an address cannot be bound or the operating system refuses a thread or a handler.
 pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
-    let Loaded { config, domains, origin } = loaded;
+    let Loaded { config, domains, origin, health } = loaded;
     let metrics = metrics::install();
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).context("no random bytes for the hash key")?;
     let secret = KeySecret::new(secret);
-    let active = Active::new(domains, config.answers, &secret);
+    let active = if origin.is_loaded() {
+        Active::new(domains, config.answers, &secret)
+    } else {
+        Active::unloaded(config.answers, &secret)
+    };
     let config::Ledger { keys_max, bytes_max } = config.ledger;
     let clock = Arc::new(SystemClock::start());
     let bounds = Bounds { keys_max, bytes_max };
@@ -61,15 +65,22 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
         let _entered = runtime.enter();
         Reload::prepare(origin, &config, &decider, clock)?
     };
-    let ended = runtime.block_on(live(&config, greeting, sockets, decider, metrics, reload));
+    let start = Start { greeting, health };
+    let ended = runtime.block_on(live(&config, start, sockets, decider, metrics, reload));
     // A read of a file that hangs must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     ended
 }
 
+/// How a node comes up.
+struct Start {
+    greeting: Greeting,
+    health: HealthRule,
+}
+
 async fn live(
     config: &Config,
-    greeting: Greeting,
+    start: Start,
     sockets: Sockets,
     decider: Arc<Decider>,
     metrics: PrometheusHandle,
@@ -77,7 +88,7 @@ async fn live(
 ) -> anyhow::Result<()> {
     let drain = Drain::new();
     let state = State::starting(drain.watch());
-    let health = Health::serving().await;
+    let health = first_health(start.health, &decider, &state).await;
     let addresses = sockets.addresses()?;
     let parts = Parts {
         decider: Arc::clone(&decider),
@@ -89,13 +100,13 @@ async fn live(
     };
     let listeners = Listeners::start(config, parts)?;
     state.set_ready();
-    announce(&addresses, greeting);
+    announce(&addresses, start.greeting);
     let signal = tokio::select! {
         ended = listeners.accept(sockets) => {
             ended?;
             "none"
         }
-        () = tick(&decider, &listeners) => "none",
+        () = tick(&decider, &listeners, &health, &state) => "none",
         () = reload.run() => "none",
         signal = signalled() => signal?,
     };
@@ -105,13 +116,26 @@ async fn live(
     finish(listeners).await
 }
 
-async fn tick(decider: &Decider, listeners: &Listeners) {
+/// What health checks are told first.
+async fn first_health(rule: HealthRule, decider: &Decider, state: &State) -> Health {
+    if rule == HealthRule::OnceLoaded && !decider.active().is_loaded() {
+        state.hold_back(true);
+        return Health::held_back().await;
+    }
+    Health::serving().await
+}
+
+async fn tick(decider: &Decider, listeners: &Listeners, health: &Health, state: &State) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
         decider.tick();
         listeners.measure();
+        if state.is_held_back() && decider.active().is_loaded() {
+            state.hold_back(false);
+            health.resume().await;
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One load of everything: the configuration, the files it lists, and what they held.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::sources::Content;
@@ -17,17 +18,69 @@ pub struct Loaded {
     pub domains: Domains,
     /// Where both came from.
     pub(crate) origin: Origin,
+    /// What health checks are told meanwhile.
+    pub(crate) health: HealthRule,
+}
+
+/// When health checks are told that traffic may come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HealthRule {
+    /// From the start.
+    #[default]
+    Always,
+    /// When a configuration was right once.
+    OnceLoaded,
+}
+
+/// What a configuration is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The binary.
+    Embedded,
+    /// The process's environment, which does not change while it lives.
+    Environment,
+    /// A file, as it was named.
+    File(PathBuf),
+}
+
+impl Source {
+    /// The file, if it is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Embedded | Self::Environment => None,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded => f.write_str("embedded defaults"),
+            Self::Environment => f.write_str("environment"),
+            Self::File(file) => file.display().fmt(f),
+        }
+    }
 }
 
 /// Where a configuration came from.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
-    /// The file, as it was named; none if it is the embedded one.
-    pub(super) file: Option<PathBuf>,
+    /// What was read.
+    pub(super) source: Source,
     /// What the files held.
     pub(super) content: Content,
     /// Whether the files held it before and after they were read.
     pub(super) is_settled: bool,
+    /// What is wrong with it; there are no domains then.
+    pub(super) failure: Option<Report>,
+}
+
+impl Origin {
+    /// Whether the files of limits were right.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.failure.is_none()
+    }
 }
 
 impl Loaded {
@@ -38,8 +91,22 @@ impl Loaded {
     pub fn embedded(config: Config) -> Result<Self, Report> {
         let domains = config.domains()?;
         let content = Content::of_text(EMBEDDED);
-        let origin = Origin { file: None, content, is_settled: true };
-        Ok(Self { config, domains, origin })
+        let source = Source::Embedded;
+        let origin = Origin { source, content, is_settled: true, failure: None };
+        Ok(Self { config, domains, origin, health: HealthRule::default() })
+    }
+
+    /// `config`, which the environment spells, with the files of limits as they stand now. Where
+    /// something is wrong with those, there are no domains yet, and [`Origin`] knows why.
+    pub(crate) fn environment(config: Config, health: HealthRule) -> Self {
+        match read_listed(&config) {
+            Ok(loaded) => Self { health, ..loaded },
+            Err(Refused { report, content, is_settled }) => {
+                let source = Source::Environment;
+                let origin = Origin { source, content, is_settled, failure: Some(report) };
+                Self { config, domains: Vec::new(), origin, health }
+            }
+        }
     }
 }
 
@@ -59,28 +126,53 @@ pub(super) struct Refused {
 /// # Errors
 /// A file cannot be read, or everything that is wrong.
 pub fn load(file: &Path) -> Result<Loaded, Report> {
-    read(file).map_err(|refused| refused.report)
+    read_file(file).map_err(|refused| refused.report)
+}
+
+/// Reads `source` anew, for a node that was started with `config`.
+pub(super) fn read(source: &Source, config: &Config) -> Result<Loaded, Refused> {
+    match source {
+        Source::File(file) => read_file(file),
+        Source::Environment | Source::Embedded => read_listed(config),
+    }
 }
 
 /// As [`load`], with what was refused.
-pub(super) fn read(file: &Path) -> Result<Loaded, Refused> {
-    let alone = Content::of(file, &[]);
+fn read_file(file: &Path) -> Result<Loaded, Refused> {
+    let path = Some(file);
+    let alone = Content::of(path, &[]);
     let config = match Config::load(file) {
         Ok(config) => config,
         Err(report) => {
-            let is_settled = Content::of(file, &[]) == alone;
+            let is_settled = Content::of(path, &[]) == alone;
             return Err(Refused { report, content: alone, is_settled });
         }
     };
-    let content = Content::of(file, &config.ratelimit_files);
+    let content = Content::of(path, &config.ratelimit_files);
     let domains = config.domains();
     // Whoever writes does not wait for us: what was read may be a mixture.
-    let after = Content::of(file, &config.ratelimit_files);
+    let after = Content::of(path, &config.ratelimit_files);
     let is_settled = after == content && content.is_same_config(alone);
     match domains {
         Ok(domains) => {
-            let origin = Origin { file: Some(file.to_owned()), content, is_settled };
-            Ok(Loaded { config, domains, origin })
+            let source = Source::File(file.to_owned());
+            let origin = Origin { source, content, is_settled, failure: None };
+            Ok(Loaded { config, domains, origin, health: HealthRule::default() })
+        }
+        Err(report) => Err(Refused { report, content, is_settled }),
+    }
+}
+
+/// Reads the files that `config`, which is in no file, lists.
+fn read_listed(config: &Config) -> Result<Loaded, Refused> {
+    let content = Content::of(None, &config.ratelimit_files);
+    let domains = config.domains();
+    let is_settled = Content::of(None, &config.ratelimit_files) == content;
+    match domains {
+        Ok(domains) => {
+            let source = Source::Environment;
+            let origin = Origin { source, content, is_settled, failure: None };
+            Ok(Loaded { config: config.clone(), domains, origin, health: HealthRule::default() })
         }
         Err(report) => Err(Refused { report, content, is_settled }),
     }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tollgate_core::time::Clock;
 
-pub(crate) use self::load::Origin;
+pub(crate) use self::load::{HealthRule, Origin, Source};
 pub use self::load::{Loaded, load};
 use self::reloader::{Reloaded, Reloader, Started};
 use self::schedule::{Due, Schedule};
@@ -30,14 +30,16 @@ use crate::config::Config;
 use crate::decide::Decider;
 use crate::metrics;
 
-/// The source of a configuration that is not in a file.
-const EMBEDDED: &str = "embedded defaults";
-
 impl Origin {
-    /// Says that it decides from now on, and gives what is told about it.
+    /// Says that it decides from now on, or why it does not, and gives what is told about it.
     fn announce(&self, decider: &Decider, clock: &dyn Clock) -> ConfigStatus {
-        let file = self.file.as_ref().map(|file| file.display().to_string());
-        let source = file.unwrap_or_else(|| EMBEDDED.to_owned());
+        let source = self.source.to_string();
+        if let Some(report) = &self.failure {
+            let (issues, text) = (report.issues().len() + report.omitted(), report.to_string());
+            reloader::announce_refusal(issues, &text, false);
+            metrics::config_rejected();
+            return ConfigStatus::unloaded(source, &text, clock.wall());
+        }
         let active = decider.active();
         let (domains, limits) = (active.limits.domains().len(), active.limits.limit_count());
         reloader::announce(self.content, domains, limits);
@@ -72,13 +74,16 @@ impl Reload {
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         let status = origin.announce(decider, &*clock);
-        let Some(file) = origin.file else { return Ok(Self { status, keeper: None }) };
+        if origin.source == Source::Embedded {
+            return Ok(Self { status, keeper: None });
+        }
         let changes = Arc::<Changes>::default();
         let watch = Watch::new(Arc::clone(&changes), Arc::clone(&clock));
         let reloader = Reloader::new(Started {
-            file,
             config: config.clone(),
-            content: origin.is_settled.then_some(origin.content),
+            content: (origin.is_settled && origin.is_loaded()).then_some(origin.content),
+            refused: origin.failure.map(|report| (origin.content, report.to_string())),
+            source: origin.source,
             decider: Arc::clone(decider),
             clock: Arc::clone(&clock),
             status: status.clone(),

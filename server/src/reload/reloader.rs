@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tollgate_core::time::Clock;
 
-use super::load::{self, Loaded, Origin, Refused};
+use super::load::{self, Loaded, Origin, Refused, Source};
 use super::restart;
 use super::sources::Content;
 use super::status::ConfigStatus;
@@ -41,12 +41,14 @@ pub(super) struct Reloader {
 
 /// A node that has started.
 pub(super) struct Started {
-    /// The file of its configuration.
-    pub(super) file: PathBuf,
+    /// What its configuration is read from.
+    pub(super) source: Source,
     /// The configuration that it was started with.
     pub(super) config: Config,
-    /// What its files held then, if that is known for sure.
+    /// What its files held then, if that is known for sure and decides.
     pub(super) content: Option<Content>,
+    /// What its files held then and what is wrong with that, if it does not decide.
+    pub(super) refused: Option<(Content, String)>,
     /// Who decides.
     pub(super) decider: Arc<Decider>,
     /// For what is told.
@@ -57,20 +59,20 @@ pub(super) struct Started {
 
 impl Reloader {
     /// Reloads for `node`.
-    pub(super) fn new(node: Started) -> Self {
+    pub(super) fn new(mut node: Started) -> Self {
         Self {
             listed: node.config.ratelimit_files.clone(),
             active: node.content,
+            refused: node.refused.take(),
             node,
-            refused: None,
             warned: Vec::new(),
             unsettled: 0,
         }
     }
 
-    /// The configuration's file.
-    pub(super) fn file(&self) -> &Path {
-        &self.node.file
+    /// The configuration's file, if it is in one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.node.source.file()
     }
 
     /// The files and folders that the last good configuration lists.
@@ -85,19 +87,19 @@ impl Reloader {
 
     /// Reads everything anew. All of it decides from now on, or nothing changes.
     pub(super) fn reload(&mut self) -> Reloaded {
-        let now = Content::of(&self.node.file, &self.listed);
+        let now = Content::of(self.file(), &self.listed);
         if self.active == Some(now) {
             self.recover();
             return Reloaded::Settled;
         }
-        match load::read(&self.node.file) {
+        match load::read(&self.node.source, &self.node.config) {
             Ok(loaded) => self.accept(loaded),
             Err(refused) => self.reject(refused),
         }
     }
 
     fn accept(&mut self, loaded: Loaded) -> Reloaded {
-        let Loaded { config, domains, origin } = loaded;
+        let Loaded { config, domains, origin, .. } = loaded;
         let Origin { content, is_settled, .. } = origin;
         let is_new = self.active != Some(content);
         self.listed.clone_from(&config.ratelimit_files);
@@ -127,8 +129,7 @@ impl Reloader {
         let issues = report.issues().len() + report.omitted();
         let refused = (content, report.to_string());
         if self.refused.as_ref() != Some(&refused) {
-            let first = refused.1.lines().next().unwrap_or_default();
-            tracing::error!(event = "config_rejected", issues, first, "the old one stays");
+            announce_refusal(issues, &refused.1, self.node.decider.active().is_loaded());
             self.node.status.reject(&refused.1, self.node.clock.wall());
             self.refused = Some(refused);
         }
@@ -158,6 +159,14 @@ impl Reloader {
 pub(super) fn announce(content: Content, domains: usize, limits: usize) {
     let hash = format!("{:016x}", content.hash());
     tracing::info!(event = "config_loaded", hash, domains, limits);
+}
+
+/// Logs that a content does not decide.
+pub(super) fn announce_refusal(issues: usize, report: &str, is_loaded: bool) {
+    let first = report.lines().next().unwrap_or_default();
+    let then =
+        if is_loaded { "the old one stays" } else { "no call is answered until it is right" };
+    tracing::error!(event = "config_rejected", issues, first, "{then}");
 }
 
 #[cfg(test)]

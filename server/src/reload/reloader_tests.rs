@@ -31,16 +31,17 @@ impl Bench {
         fs::write(folder.path().join("limits/a.yaml"), GOOD).unwrap();
         let file = folder.path().join("tollgate.yaml");
         fs::write(&file, "ratelimit_files: [limits]").unwrap();
-        let Loaded { config, domains, origin } = load::load(&file).unwrap();
+        let Loaded { config, domains, origin, .. } = load::load(&file).unwrap();
         let clock = Arc::new(ManualClock::starting_at(Wall::from_nanos(1_000)));
         let active = Active::new(domains, config.answers, &SECRET);
         let bounds = Bounds { keys_max: 1_000, bytes_max: 1 << 20 };
         let decider = Arc::new(Decider::new(active, SECRET, bounds, Arc::clone(&clock) as _));
         let status = ConfigStatus::new("tollgate.yaml", origin.content.hash(), clock.wall());
         let reloader = Reloader::new(Started {
-            file,
+            source: origin.source,
             config,
             content: origin.is_settled.then_some(origin.content),
+            refused: None,
             decider: Arc::clone(&decider),
             clock: Arc::clone(&clock) as _,
             status: status.clone(),
@@ -80,7 +81,7 @@ fn a_good_content_decides() {
     bench.write("limits/b.yaml", "domain: e");
     let after = bench.reload();
     assert_eq!((after.loads_ok, after.loads_failed), (2, 0));
-    assert_eq!(after.loaded_at, Wall::from_nanos(2_000));
+    assert_eq!(after.loaded_at, Some(Wall::from_nanos(2_000)));
     assert_ne!(after.hash, before.hash);
     let domains: Vec<_> =
         bench.active().limits.domains().map(|domain| domain.name().to_string()).collect();
@@ -166,4 +167,40 @@ fn a_listed_file_that_becomes_a_pipe_is_refused_and_holds_nothing_up() {
     let refused = bench.reload();
     assert!(refused.error.as_ref().unwrap().report.contains("regular file"), "{refused:?}");
     assert!(Arc::ptr_eq(&bench.active(), &active));
+}
+
+#[test]
+fn a_first_load_that_failed_is_told_once_and_the_first_good_content_decides() {
+    let mut bench = Bench::new();
+    bench.write("limits/a.yaml", BAD);
+    let config = bench.reloader.node.config.clone();
+    let loaded = Loaded::environment(config.clone(), load::HealthRule::Always);
+    let origin = loaded.origin;
+    assert!(!origin.is_loaded() && loaded.domains.is_empty());
+    bench.decider.replace(Active::unloaded(config.answers, &SECRET));
+    bench.status = origin.announce(&bench.decider, &*bench.clock);
+    bench.reloader = Reloader::new(Started {
+        config,
+        content: None,
+        refused: origin.failure.map(|report| (origin.content, report.to_string())),
+        source: origin.source,
+        decider: Arc::clone(&bench.decider),
+        clock: Arc::clone(&bench.clock) as _,
+        status: bench.status.clone(),
+    });
+
+    let status = bench.reload();
+    assert_eq!((status.loads_ok, status.loads_failed, status.loaded_at), (0, 1, None));
+    assert_eq!(status.source, "environment");
+    assert!(status.error.is_some() && !bench.active().is_loaded());
+
+    bench.write("limits/a.yaml", GOOD);
+    let status = bench.reload();
+    assert_eq!((status.loads_ok, status.loads_failed, &status.error), (1, 1, &None));
+    assert!(status.loaded_at.is_some() && bench.active().is_loaded());
+    assert_eq!(bench.active().limits.domains().len(), 1);
+
+    bench.write("limits/a.yaml", BAD);
+    assert_eq!(bench.reload().loads_failed, 2);
+    assert!(bench.active().is_loaded());
 }

@@ -22,9 +22,9 @@ struct Look {
 }
 
 impl Sight {
-    /// How `file` and everything in `listed` looks now.
-    pub(super) fn of(file: &Path, listed: &[PathBuf]) -> Self {
-        let mut paths = vec![file.to_owned()];
+    /// How `file`, if there is one, and everything in `listed` looks now.
+    pub(super) fn of(file: Option<&Path>, listed: &[PathBuf]) -> Self {
+        let mut paths: Vec<_> = file.map(ToOwned::to_owned).into_iter().collect();
         paths.extend(listed.iter().cloned());
         paths.extend(ratelimit::files(listed));
         let look = |path: PathBuf| {
@@ -66,7 +66,7 @@ mod tests {
         }
 
         fn sight(&self) -> Sight {
-            Sight::of(&self.path("tollgate.yaml"), &[self.path("limits")])
+            Sight::of(Some(&self.path("tollgate.yaml")), &[self.path("limits")])
         }
 
         /// Sets the time by hand: two writes of a test may fall into one tick of the file system.

@@ -20,17 +20,18 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// What stands in the configuration's files, in short.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Content {
-    /// `tollgate.yaml` itself.
+    /// `tollgate.yaml` itself; the same for every configuration that is in no file.
     config: u64,
     /// The files that it lists, in their order, with their names.
     listed: u64,
 }
 
 impl Content {
-    /// What stands in the file at `config` and in everything in `listed` now.
-    pub(super) fn of(config: &Path, listed: &[PathBuf]) -> Self {
+    /// What stands in the file at `config`, if there is one, and in everything in `listed` now.
+    pub(super) fn of(config: Option<&Path>, listed: &[PathBuf]) -> Self {
         let files = ratelimit::files(listed);
-        Self { config: hash(&[config.to_owned()]), listed: hash(&files) }
+        let config: Vec<_> = config.map(ToOwned::to_owned).into_iter().collect();
+        Self { config: hash(&config), listed: hash(&files) }
     }
 
     /// What `text`, which is no file, holds.
@@ -112,7 +113,7 @@ mod tests {
         }
 
         fn content(&self) -> Content {
-            Content::of(&self.0.path().join("t.yaml"), &[self.0.path().join("limits")])
+            Content::of(Some(&self.0.path().join("t.yaml")), &[self.0.path().join("limits")])
         }
     }
 

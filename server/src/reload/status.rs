@@ -23,13 +23,14 @@ pub struct ConfigStatus {
 /// The state of the configuration at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusSnapshot {
-    /// Where the configuration comes from: the path as it was given, or `embedded defaults`.
+    /// Where the configuration comes from: the path as it was given, `environment`, or `embedded
+    /// defaults`.
     pub source: String,
     /// The content that decides: the same bytes in files of the same names have the same hash, on
     /// every node.
     pub hash: u64,
-    /// When that content was taken over.
-    pub loaded_at: Wall,
+    /// When that content was taken over; none if no content was right yet.
+    pub loaded_at: Option<Wall>,
     /// Contents taken over, the first one included.
     pub loads_ok: u64,
     /// Contents refused.
@@ -53,10 +54,23 @@ impl ConfigStatus {
         let first = StatusSnapshot {
             source: source.into(),
             hash,
-            loaded_at,
+            loaded_at: Some(loaded_at),
             loads_ok: 1,
             loads_failed: 0,
             error: None,
+        };
+        Self { shared: Arc::new(ArcSwap::from_pointee(first)) }
+    }
+
+    /// The state after a first load that failed.
+    pub(super) fn unloaded(source: String, report: &str, at: Wall) -> Self {
+        let first = StatusSnapshot {
+            source,
+            hash: 0,
+            loaded_at: None,
+            loads_ok: 0,
+            loads_failed: 1,
+            error: Some(FailedLoad { at, report: cut(report) }),
         };
         Self { shared: Arc::new(ArcSwap::from_pointee(first)) }
     }
@@ -72,7 +86,7 @@ impl ConfigStatus {
         let before = self.snapshot();
         self.shared.store(Arc::new(StatusSnapshot {
             hash,
-            loaded_at: at,
+            loaded_at: Some(at),
             loads_ok: before.loads_ok + 1,
             error: None,
             ..StatusSnapshot::clone(&before)
@@ -118,13 +132,19 @@ mod tests {
         let reader = status.clone();
         status.reject("a.yaml:1:1: wrong", at(2));
         let seen = reader.snapshot();
-        assert_eq!((seen.hash, seen.loaded_at, seen.loads_ok, seen.loads_failed), (1, at(1), 1, 1));
+        assert_eq!(
+            (seen.hash, seen.loaded_at, seen.loads_ok, seen.loads_failed),
+            (1, Some(at(1)), 1, 1)
+        );
         let error = FailedLoad { at: at(2), report: "a.yaml:1:1: wrong".into() };
         assert_eq!(seen.error, Some(error));
 
         status.accept(7, at(3));
         let seen = reader.snapshot();
-        assert_eq!((seen.hash, seen.loaded_at, seen.loads_ok, seen.loads_failed), (7, at(3), 2, 1));
+        assert_eq!(
+            (seen.hash, seen.loaded_at, seen.loads_ok, seen.loads_failed),
+            (7, Some(at(3)), 2, 1)
+        );
         assert_eq!((&*seen.source, &seen.error), ("a.yaml", &None));
     }
 

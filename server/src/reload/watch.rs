@@ -64,7 +64,7 @@ impl Watch {
     /// Watches what `file` and everything in `listed` depend on now; true if that is not what was
     /// watched before, so that changes may have gone unnoticed until now. What could not be watched
     /// is tried again if `retry` says so.
-    pub(super) fn follow(&mut self, file: &Path, listed: &[PathBuf], retry: bool) -> bool {
+    pub(super) fn follow(&mut self, file: Option<&Path>, listed: &[PathBuf], retry: bool) -> bool {
         let scope = Scope::of(file, listed);
         let is_new = scope != self.scope;
         let is_due = is_new || (retry && self.failure.is_some());
@@ -124,10 +124,10 @@ struct Scope {
 type Identity = Option<(u64, u64)>;
 
 impl Scope {
-    fn of(file: &Path, listed: &[PathBuf]) -> Self {
+    fn of(file: Option<&Path>, listed: &[PathBuf]) -> Self {
         let mut scope = Self::default();
         let mut folders = BTreeSet::new();
-        for path in std::iter::once(file).chain(listed.iter().map(PathBuf::as_path)) {
+        for path in file.into_iter().chain(listed.iter().map(PathBuf::as_path)) {
             let resolved = fs::canonicalize(path).ok();
             for path in std::iter::once(path).chain(resolved.as_deref()) {
                 if path.is_dir() {
@@ -213,7 +213,7 @@ mod tests {
 
     fn names(file: &str, listed: &[&Path]) -> Names {
         let listed: Vec<_> = listed.iter().map(|path| (*path).to_owned()).collect();
-        Scope::of(Path::new(file), &listed).names()
+        Scope::of(Some(Path::new(file)), &listed).names()
     }
 
     fn event(kind: EventKind, path: impl AsRef<Path>) -> Event {
@@ -259,7 +259,7 @@ mod tests {
         let [limits, old] = ["limits", "old"].map(|name| root.path().join(name));
         fs::create_dir(&limits).unwrap();
         let listed = [limits.clone()];
-        let scope = || Scope::of(Path::new("tollgate.yaml"), &listed);
+        let scope = || Scope::of(Some(Path::new("tollgate.yaml")), &listed);
         let before = scope();
         assert_eq!(scope(), before);
         fs::rename(&limits, &old).unwrap();
@@ -277,7 +277,7 @@ mod tests {
         fs::create_dir_all(root.join("releases/1/config")).unwrap();
         fs::write(root.join("releases/1/config/t.yaml"), "").unwrap();
         symlink("releases/1", root.join("current")).unwrap();
-        let scope = Scope::of(&root.join("current/config/t.yaml"), &[]);
+        let scope = Scope::of(Some(&root.join("current/config/t.yaml")), &[]);
         let folders: Vec<_> = scope.folders.iter().map(|(folder, _)| folder.clone()).collect();
         let expected = [".", "current/config", "releases/1/config"].map(|name| root.join(name));
         assert_eq!(folders, expected);

@@ -156,9 +156,7 @@ impl Validator<'_> {
         other: &str,
         taken: SocketAddr,
     ) {
-        let (a, b) = (address.ip().to_canonical(), taken.ip().to_canonical());
-        let overlap = a == b || a.is_unspecified() || b.is_unspecified();
-        if address.port() == 0 || address.port() != taken.port() || !overlap {
+        if !overlap(address, taken) {
             return;
         }
         let message = format!("{address} is taken by listener `{other}`, which has {taken}");
@@ -245,4 +243,11 @@ impl Validator<'_> {
         };
         self.issues.as_slice().iter().any(|issue| below(&issue.path))
     }
+}
+
+/// Whether two listeners would take each other's connections.
+pub(crate) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let same_ip = a == b || a.is_unspecified() || b.is_unspecified();
+    one.port() != 0 && one.port() == other.port() && same_ip
 }

@@ -1,0 +1,127 @@
+//! From variables to a node's configuration, with everything that is wrong told at once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tollgate_core::limit::HeaderStyle;
+
+use super::table::{Effect, find};
+use super::values::Values;
+use crate::config::{Config, Report, overlap};
+use crate::reload::HealthRule;
+
+/// What the variables say.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The configuration.
+    pub(crate) config: Config,
+    /// When health checks are told that traffic may come.
+    pub(crate) health: HealthRule,
+}
+
+/// Reads all of them.
+///
+/// # Errors
+/// Every value that is wrong, as `NAME: what is wrong`.
+pub(crate) fn read(strings: impl Fn(&str) -> Option<String>) -> Result<Settings, Report> {
+    let mut values = Values::new(strings);
+    let mut config = Config::bare();
+    listeners(&mut values, &mut config);
+    telemetry(&mut values, &mut config);
+    answers(&mut values, &mut config);
+    source(&mut values, &mut config);
+    let health = values.truth("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED");
+    let health = if health == Some(true) { HealthRule::OnceLoaded } else { HealthRule::Always };
+    refused(&mut values);
+    values.finish(Settings { config, health })
+}
+
+fn listeners<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut Config) {
+    let at = &mut config.listeners;
+    at.decide = values.address(["GRPC_HOST", "GRPC_PORT"], at.decide);
+    at.http = values.address(["HOST", "PORT"], at.http);
+    at.admin = values.address(["DEBUG_HOST", "DEBUG_PORT"], at.admin);
+    let all = [("GRPC_PORT", at.decide), ("PORT", at.http), ("DEBUG_PORT", at.admin)];
+    for (index, later) in all.iter().enumerate() {
+        all[..index].iter().for_each(|earlier| refuse_overlap(values, *later, *earlier));
+    }
+}
+
+fn refuse_overlap<F: Fn(&str) -> Option<String>>(
+    values: &mut Values<F>,
+    (name, address): (&str, SocketAddr),
+    (other, taken): (&str, SocketAddr),
+) {
+    if overlap(address, taken) {
+        let message = format!("{address} is taken by {other}, which has {taken}");
+        values.refuse(name, message, "give each listener a port of its own");
+    }
+}
+
+fn telemetry<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut Config) {
+    let says = &mut config.telemetry;
+    says.log_level = values.log_level("LOG_LEVEL").unwrap_or(says.log_level);
+    says.log_format = values.log_format("LOG_FORMAT").unwrap_or(says.log_format);
+}
+
+fn answers<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut Config) {
+    let mut truth = |name| values.truth(name).unwrap_or(false);
+    config.merge_domains = truth("MERGE_DOMAIN_CONFIG");
+    let answers = &mut config.answers;
+    answers.modes.shadow = truth("SHADOW_MODE");
+    answers.modes.quota = truth("QUOTA_MODE");
+    answers.dynamic_metadata = truth("RESPONSE_DYNAMIC_METADATA");
+    if truth("LIMIT_RESPONSE_HEADERS_ENABLED") {
+        answers.headers = HeaderStyle::RateLimit;
+    }
+    answers.near_limit_ratio = values.ratio("NEAR_LIMIT_RATIO").unwrap_or(answers.near_limit_ratio);
+}
+
+fn source<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut Config) {
+    match values.text("CONFIG_TYPE").as_deref() {
+        None | Some("FILE") => {}
+        Some("GRPC_XDS_SOTW") => {
+            let help = "write FILE and mount the files below RUNTIME_ROOT";
+            values.refuse("CONFIG_TYPE", "GRPC_XDS_SOTW is not here yet", help);
+        }
+        Some(_) => values.refuse("CONFIG_TYPE", "expected FILE", "it is the default"),
+    }
+    // Read for their errors: here, either value is the same.
+    for name in
+        ["FORCE_START_WITHOUT_INITIAL_CONFIG", "RUNTIME_WATCH_ROOT", "RUNTIME_IGNOREDOTFILES"]
+    {
+        values.truth(name);
+    }
+    let text = |name: &str| {
+        let default = || find(name).map_or("", |variable| variable.default).to_owned();
+        values.text(name).unwrap_or_else(default)
+    };
+    let parts = ["RUNTIME_ROOT", "RUNTIME_SUBDIRECTORY", "RUNTIME_APPDIRECTORY"].map(text);
+    config.ratelimit_files = vec![folder(&parts)];
+}
+
+/// The parts below each other; as for Go, a later part never begins at the root.
+fn folder([root, rest @ ..]: &[String; 3]) -> PathBuf {
+    let mut folder = Path::new(if root.is_empty() { "." } else { root }).to_owned();
+    let rest = rest.iter().map(|part| part.trim_matches('/')).filter(|part| !part.is_empty());
+    folder.extend(rest);
+    folder
+}
+
+/// What must not be ignored.
+fn refused<F: Fn(&str) -> Option<String>>(values: &mut Values<F>) {
+    for variable in super::variables() {
+        let Effect::Refused(why) = variable.effect else { continue };
+        let asks = match variable.default {
+            "false" => values.truth(variable.name) == Some(true),
+            _ => values.text(variable.name).is_some_and(|text| !text.is_empty()),
+        };
+        if asks {
+            values.refuse(variable.name, why, "unset it to accept that");
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

@@ -1,0 +1,105 @@
+//! Values as the reference reads them, with every one that is wrong told.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr as _;
+
+use crate::config::{Issue, Issues, LogFormat, LogLevel, Report, excerpt};
+
+/// Reads values and remembers what is wrong.
+pub(super) struct Values<F> {
+    strings: F,
+    issues: Issues,
+}
+
+impl<F: Fn(&str) -> Option<String>> Values<F> {
+    pub(super) fn new(strings: F) -> Self {
+        Self { strings, issues: Issues::default() }
+    }
+
+    /// What was wrong, or `value`.
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Report> {
+        self.issues.or_else_value(value)
+    }
+
+    /// Notes what is wrong with `name`.
+    pub(super) fn refuse(&mut self, name: &str, message: impl Into<String>, help: &str) {
+        self.issues.push(Issue::with_file(name, message).with_help(help));
+    }
+
+    /// A text as it is.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        (self.strings)(name)
+    }
+
+    /// A truth, in the words of Go's `strconv.ParseBool`.
+    pub(super) fn truth(&mut self, name: &str) -> Option<bool> {
+        let help = "write `true` or `false`; 1, t, T, TRUE, True, 0, f, F, FALSE, False do, too";
+        self.parsed(name, "a boolean", help, |text| match text {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+            _ => None,
+        })
+    }
+
+    /// A part of a whole.
+    pub(super) fn ratio(&mut self, name: &str) -> Option<f32> {
+        let is_ratio = |ratio: &f32| *ratio > 0.0 && *ratio <= 1.0;
+        self.parsed(name, "a number above 0 and at most 1", "0.8 is the default", |text| {
+            f32::from_str(text).ok().filter(is_ratio)
+        })
+    }
+
+    /// `default`, with a host and a port that may be set.
+    pub(super) fn address(&mut self, names: [&str; 2], default: SocketAddr) -> SocketAddr {
+        let [host, port] = names;
+        let help = "write an IP address or `localhost`: other names are not resolved";
+        let ip = self.parsed(host, "an IP address", help, |text| match text {
+            // As for Go: every address.
+            "" => Some(IpAddr::from([0_u16; 8])),
+            "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+            _ => IpAddr::from_str(text.trim_start_matches('[').trim_end_matches(']')).ok(),
+        });
+        let number =
+            self.parsed(port, "a port", "write a number from 0 to 65535", |text| text.parse().ok());
+        SocketAddr::new(ip.unwrap_or(default.ip()), number.unwrap_or(default.port()))
+    }
+
+    /// A level of the reference's logger, in any case.
+    pub(super) fn log_level(&mut self, name: &str) -> Option<LogLevel> {
+        let help = "write panic, fatal, error, warn, info, debug or trace";
+        self.parsed(name, "a level", help, |text| match &*text.to_ascii_lowercase() {
+            "panic" | "fatal" | "error" => Some(LogLevel::Error),
+            "warn" | "warning" => Some(LogLevel::Warn),
+            "info" => Some(LogLevel::Info),
+            "debug" => Some(LogLevel::Debug),
+            "trace" => Some(LogLevel::Trace),
+            _ => None,
+        })
+    }
+
+    /// The form of log lines.
+    pub(super) fn log_format(&mut self, name: &str) -> Option<LogFormat> {
+        self.parsed(name, "a format", "write text or json", |text| {
+            match &*text.to_ascii_lowercase() {
+                "text" | "" => Some(LogFormat::Text),
+                "json" => Some(LogFormat::Json),
+                _ => None,
+            }
+        })
+    }
+
+    fn parsed<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        help: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.refuse(name, format!("expected {expected}, found \"{}\"", excerpt(&text)), help);
+        }
+        parsed
+    }
+}
