@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::output;
 use super::table::Table;
 use crate::environment::{self, Effect, Settings, Variable};
 use crate::log;
@@ -13,8 +14,8 @@ pub(super) fn serve() -> anyhow::Result<ExitCode> {
     let Settings { config, health } = match environment::read(value) {
         Ok(settings) => settings,
         Err(report) => {
-            eprintln!("{report}");
-            eprintln!("nothing was started; `tollgate check --env` repeats this");
+            output::words(&report.to_string());
+            output::words("nothing was started; `tollgate check --env` repeats this");
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -38,13 +39,16 @@ pub(super) fn warn_of_overridden() {
 }
 
 /// Prints every variable and what is wrong with those that are set.
-pub(super) fn check() -> ExitCode {
-    print!("{}", text(value));
+///
+/// # Errors
+/// If standard output takes nothing more.
+pub(super) fn check() -> anyhow::Result<ExitCode> {
+    output::result(&text(value))?;
     match environment::read(value) {
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(_) => Ok(ExitCode::SUCCESS),
         Err(report) => {
-            eprintln!("{report}");
-            ExitCode::FAILURE
+            output::words(&report.to_string());
+            Ok(ExitCode::FAILURE)
         }
     }
 }

@@ -106,7 +106,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         None => bare(&cli.addresses),
         Some(Command::Serve { config: Some(config) }) => serve(&config),
         Some(Command::Serve { config: None }) => environment::serve(),
-        Some(Command::Check { env: true, .. }) => Ok(environment::check()),
+        Some(Command::Check { env: true, .. }) => environment::check(),
         Some(Command::Check { files, .. }) => check::run(&files),
         Some(Command::Schema) => {
             output::result(&schema())?;

@@ -176,5 +176,7 @@ impl Config {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 #[path = "config_tests.rs"]
 mod tests;
