@@ -145,6 +145,7 @@ async fn variables_alone_start_a_node_that_answers_and_follows_the_link() -> any
     let runtime = Runtime::new()?;
     runtime.release("one", &limits(2))?;
     runtime.release("two", &limits(9))?;
+    fs::create_dir(runtime.0.path().join("one/ratelimit/config/team"))?;
     runtime.swap("one")?;
     let redis = [
         ("REDIS_URL", "redis:6379"),
@@ -162,6 +163,8 @@ async fn variables_alone_start_a_node_that_answers_and_follows_the_link() -> any
     ensure!(ignored.len() == 1, "{ignored:?}");
     ensure!(ignored[0]["names"] == "BACKEND_TYPE, REDIS_SOCKET_TYPE, REDIS_URL", "{ignored:?}");
     ensure!(ignored[0]["level"] == "WARN", "{ignored:?}");
+    let folders = events(&node.process, "folder_ignored");
+    ensure!(folders.len() == 1, "{folders:?}");
 
     runtime.swap("two")?;
     node.expect_limit_soon(9).await?;

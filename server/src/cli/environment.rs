@@ -1,5 +1,6 @@
 //! The environment on the command line: `tollgate serve` without a file, and `tollgate check --env`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::output;
@@ -20,13 +21,22 @@ pub(super) fn serve() -> anyhow::Result<ExitCode> {
         }
     };
     log::start(&config.telemetry);
+    warn_of_ignored(&config.ratelimit_files);
+    node::run(Loaded::environment(config, health), Greeting::Quiet)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Warns of variables that do nothing here, and of folders of files that do not count.
+fn warn_of_ignored(files: &[PathBuf]) {
     let ignored = environment::ignored(&value);
     if !ignored.is_empty() {
         let names = ignored.join(", ");
         tracing::warn!(event = "environment_ignored", names, "they do nothing here");
     }
-    node::run(Loaded::environment(config, health), Greeting::Quiet)?;
-    Ok(ExitCode::SUCCESS)
+    for folder in files.iter().flat_map(|folder| environment::inner_folders(folder)) {
+        let folder = folder.display();
+        tracing::warn!(event = "folder_ignored", %folder, "files in it do not count: move them up");
+    }
 }
 
 /// Warns of variables that do nothing because a file says it all.

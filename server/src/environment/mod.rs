@@ -5,10 +5,12 @@
 //! node less safe than its operator believes; `table` says which. Variables come as a function, so
 //! nothing here reads the process's environment, and nothing is started.
 
+mod folders;
 mod settings;
 mod table;
 mod values;
 
+pub(crate) use self::folders::inner_folders;
 pub(crate) use self::settings::{Settings, read};
 pub(crate) use self::table::{Effect, Variable, variables};
 
