@@ -4,6 +4,7 @@
 //! holds depends only on the operations it was given, in their order, so replicas stay equal.
 
 mod domains;
+mod eviction;
 mod shard;
 mod slots;
 mod texts;

@@ -3,17 +3,13 @@
 //! **Expiry** costs a constant: every insertion looks at [`SWEEP_STEPS`] places behind a moving
 //! hand and frees those that say no more than a fresh bucket would. Nothing ever walks the whole.
 //!
-//! **Eviction** happens only when the shard is full and serves the operation's own domain first: a
-//! domain that holds its fair share or more makes room among its own buckets, one that holds less
-//! takes room from a domain that holds more, in keys or in bytes. So one tenant's flood of keys costs that tenant. The
-//! victim is the first nearly empty bucket in reach, else the emptiest; a bucket whose limit is spent is never given up for its
-//! own domain (that would re-open the limit), and where another domain's share demands it, it is
-//! counted apart. Buckets of the request that asks for room stay. If nobody can leave, the operation
-//! is refused; a bucket that exists and need not grow never is.
+//! **Eviction** happens only when the shard is full: see `eviction.rs`. A bucket that exists and need
+//! not grow is always charged.
 
 use hashbrown::HashTable;
 
 use super::domains::{DomainNumber, Domains};
+use super::eviction::Room;
 use super::slots::{self, FULL, SLOTS_MAX, Slots};
 use super::texts::{self, Texts};
 use crate::bucket::{Bucket, Outcome};
@@ -26,16 +22,6 @@ use crate::time::Now;
 /// shard has grown by half again of what is alive.
 const SWEEP_STEPS: u16 = 2;
 
-/// Places looked at for a victim. Bounds the cost of an insertion into a full shard.
-const REACH: u16 = 256;
-
-/// Victims that one charge may claim. A sliding window is the largest newcomer; the longest text and
-/// the most that a window grows by at once are each less than this many of the smallest slots.
-const VICTIMS_MAX: usize = 32;
-
-/// Victims that are nearly empty are taken without looking further: an eighth of their limit.
-const NEARLY_EMPTY: u8 = 32;
-
 /// What a key costs beside its text and its heap: the slot, three bytes of index at a load between
 /// 7/16 and 7/8, and two bytes before the text.
 const FIXED_BYTES: usize = size_of::<slots::Slot>() + 5 + texts::PREFIX;
@@ -46,14 +32,6 @@ const INDEX_READY: usize = 4_096;
 
 /// The most that one charge can add to a bucket's heap: a sliding window's runs, doubled from 128.
 const GROWTH_MAX: usize = 4_096;
-
-/// What room is wanted for.
-struct Room<'a> {
-    keys: usize,
-    bytes: usize,
-    domain: DomainTag,
-    pinned: &'a [Key],
-}
 
 /// How much a shard may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,13 +93,13 @@ pub struct Slot<'a> {
 #[derive(Clone, Debug)]
 pub struct Shard {
     index: HashTable<u16>,
-    slots: Slots,
-    bytes: usize,
+    pub(super) slots: Slots,
+    pub(super) bytes: usize,
     hand: u16,
     texts: Texts,
-    domains: Domains,
-    bounds: Bounds,
-    stats: Stats,
+    pub(super) domains: Domains,
+    pub(super) bounds: Bounds,
+    pub(super) stats: Stats,
 }
 
 impl Shard {
@@ -316,7 +294,8 @@ impl Shard {
         Ok(())
     }
 
-    fn remove(&mut self, at: u16) {
+    /// Frees the place at `at`.
+    pub(super) fn remove(&mut self, at: u16) {
         let Some(slot) = self.slots.remove(at) else { return };
         if let Ok(entry) = self.index.find_entry(slot.key.low(), |&other| other == at) {
             entry.remove();
@@ -347,76 +326,8 @@ impl Shard {
         FIXED_BYTES + text + slot.bucket.heap_bytes()
     }
 
-    /// Gives up buckets until what is wanted fits.
-    fn make_room(&mut self, room: &Room<'_>, now: Now) -> Result<(), Refused> {
-        for _ in 0..VICTIMS_MAX {
-            let fits = self.keys().saturating_add(room.keys) <= self.bounds.keys_max
-                && self.bytes.saturating_add(room.bytes) <= self.bounds.bytes_max;
-            if fits {
-                return Ok(());
-            }
-            let Some(victim) = self.victim(room, now) else { break };
-            self.give_up(victim, now);
-        }
-        self.stats.refused += 1;
-        Err(Refused)
-    }
-
-    /// The place to free: an ended bucket, else the first nearly empty or the emptiest that may
-    /// leave.
-    fn victim(&mut self, room: &Room<'_>, now: Now) -> Option<u16> {
-        let own = self.domains.number(room.domain);
-        let domains = (self.domains.count() + usize::from(own.is_none())).max(1);
-        let keys_share = (self.bounds.keys_max / domains).max(1);
-        let bytes_share = (self.bounds.bytes_max / domains).max(1);
-        let under_share = own.is_none_or(|own| {
-            self.domains.keys(own) < keys_share && self.domains.bytes(own) < bytes_share
-        });
-        let mut best: Option<(u8, u16)> = None;
-        for _ in 0..REACH.min(self.slots.places()) {
-            let at = self.advance_hand();
-            let Some(slot) = self.slots.at(at) else { continue };
-            if room.pinned.contains(&slot.key) {
-                continue;
-            }
-            if slot.bucket.is_expired(now) {
-                return Some(at);
-            }
-            let may_leave = if Some(slot.domain) == own {
-                slot.fill < FULL
-            } else {
-                under_share
-                    && (self.domains.keys(slot.domain) > keys_share
-                        || self.domains.bytes(slot.domain) > bytes_share)
-            };
-            if !may_leave {
-                continue;
-            }
-            if slot.fill <= NEARLY_EMPTY {
-                return Some(at);
-            }
-            if best.is_none_or(|(fill, _)| slot.fill < fill) {
-                best = Some((slot.fill, at));
-            }
-        }
-        best.map(|(_, at)| at)
-    }
-
-    fn give_up(&mut self, at: u16, now: Now) {
-        let Some(slot) = self.slots.at(at) else {
-            return;
-        };
-        if slot.bucket.is_expired(now) {
-            self.stats.expired += 1;
-        } else if slot.fill == FULL {
-            self.stats.evicted_over_limit += 1;
-        } else {
-            self.stats.evicted_live += 1;
-        }
-        self.remove(at);
-    }
-
-    fn advance_hand(&mut self) -> u16 {
+    /// The next place under the hand that sweeps and seeks victims.
+    pub(super) fn advance_hand(&mut self) -> u16 {
         let at = self.hand;
         self.hand = if at + 1 < self.slots.places() { at + 1 } else { 0 };
         at

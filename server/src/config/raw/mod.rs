@@ -152,7 +152,7 @@ pub(super) struct RawBounds {
     /// Bytes of a domain's name. Default: 256. Range: 1 to 64KiB.
     #[schemars(range(min = DOMAIN_BYTES.min, max = DOMAIN_BYTES.max))]
     pub(super) domain_bytes_max: Size,
-    /// Bytes of a request as it comes in, before it is decoded. Default: 1MiB. Range: 1KiB to
+    /// Bytes of a request as it comes in, before it is decoded. Default: 256KiB. Range: 1KiB to
     /// 64MiB.
     #[schemars(range(min = MESSAGE_BYTES.min, max = MESSAGE_BYTES.max))]
     pub(super) message_bytes_max: Size,
@@ -166,7 +166,7 @@ impl Default for RawBounds {
             key_bytes_max: Size(256),
             value_bytes_max: Size(8 << 10),
             domain_bytes_max: Size(256),
-            message_bytes_max: Size(1 << 20),
+            message_bytes_max: Size(256 << 10),
         }
     }
 }
