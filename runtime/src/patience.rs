@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// How long a connection may make no progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,17 +62,12 @@ impl Watch {
             if !std::mem::take(&mut self.progressed) {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            let fired_at = timer.deadline();
-            timer.as_mut().reset(later(fired_at, patience));
+            // Counted from the moment at which it was due: nothing here reads a clock.
+            let due = timer.deadline();
+            timer.as_mut().reset(due + patience);
         }
         Poll::Pending
     }
-}
-
-/// One more turn of patience. Counted from the moment at which the timer was due: nothing here
-/// reads a clock.
-fn later(fired_at: Instant, patience: Duration) -> Instant {
-    fired_at + patience
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {

@@ -4,7 +4,7 @@
 //! two agree on everything but a full ledger, which only a real charge meets.
 
 use tollgate_core::bucket::{Bucket, Outcome};
-use tollgate_core::decision::Decision;
+use tollgate_core::decision::{Code, Decision};
 use tollgate_core::descriptor::Request;
 use tollgate_core::key::Key;
 use tollgate_core::plan::{Operation, Plan};
@@ -34,8 +34,7 @@ impl Decider {
             plan.operations.iter().map(|operation| copies.charge(operation)).collect();
         let mut decision = Decision::of(&plan, &outcomes, active.answers.modes);
         let is_atomic = plan.domain.is_some_and(|domain| domain.options.atomic);
-        if is_atomic && decision.overall == tollgate_core::decision::Code::OverLimit {
-            copies.buckets.clear();
+        if is_atomic && decision.overall == Code::OverLimit {
             for (outcome, operation) in outcomes.iter_mut().zip(&plan.operations) {
                 if !outcome.over {
                     *outcome = Outcome { over: false, ..copies.peek(operation) };

@@ -5,7 +5,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -19,6 +18,8 @@ use tollgate_runtime::cores::Serve;
 use tollgate_runtime::drain::Draining;
 use tollgate_runtime::patience::{Patience, Patient};
 use tower::Service;
+
+use crate::drained::until_drained;
 
 /// What one HTTP/2 connection may use.
 #[derive(Clone, Copy, Debug)]
@@ -77,20 +78,13 @@ where
             TokioIo::new(Patient::new(stream, self.bounds.patience)),
             TowerToHyperService::new(self.service.clone()),
         );
-        let draining = self.draining.clone();
-        async move {
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = draining.started() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(event = "connection_failed", listener = "decide", %peer, %error);
-            }
-        }
+        until_drained(
+            connection,
+            |one| one.graceful_shutdown(),
+            self.draining.clone(),
+            "decide",
+            peer,
+        )
     }
 }
 

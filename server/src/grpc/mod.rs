@@ -1,7 +1,6 @@
 //! The decide listener: gRPC over HTTP/2, one connection on one core.
 
 mod connection;
-mod guard;
 mod health;
 mod ratelimit;
 mod router;

@@ -8,9 +8,9 @@ use tollgate_proto::rls::rate_limit_service_server::RateLimitService;
 use tollgate_proto::rls::{RateLimitRequest, RateLimitResponse};
 use tonic::Status;
 
-use super::guard::guarded;
 use crate::decide::Decider;
 use crate::error::CallError;
+use crate::guard::guarded;
 use crate::metrics::Decisions;
 
 /// Answers rate-limit requests.
@@ -69,7 +69,10 @@ impl RateLimitService for RateLimit {
         &self,
         request: tonic::Request<RateLimitRequest>,
     ) -> Result<tonic::Response<RateLimitResponse>, Status> {
-        guarded(|| Ok(tonic::Response::new(self.answer(request.get_ref())?)))
+        guarded(
+            || Ok(tonic::Response::new(self.answer(request.get_ref())?)),
+            || Err(Status::internal("internal error")),
+        )
     }
 }
 

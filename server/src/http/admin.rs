@@ -1,7 +1,6 @@
 //! The admin listeners: probes, figures and the limits for everybody who reaches them, everything
 //! below `/v1/` for the owner of the socket.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -11,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use super::answer::{self, Answer};
 use super::connection::{Body, Handle};
 use crate::admin::Api;
+use crate::guard::guarded;
 use crate::metrics;
 
 const PATHS: &str = "/livez, /readyz, /metrics, /stats and /rlconfig";
@@ -83,11 +83,7 @@ impl Admin {
         };
         let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
         let answered = || self.api.answer(&head.method, path, query, &body, "socket");
-        catch_unwind(AssertUnwindSafe(answered)).unwrap_or_else(|_| {
-            tracing::error!(event = "call_panicked");
-            ::metrics::counter!(metrics::PANICS).increment(1);
-            answer::error(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error")
-        })
+        guarded(answered, answer::internal)
     }
 
     fn readyz(&self) -> Answer {

@@ -24,6 +24,11 @@ pub(crate) fn error(status: StatusCode, reason: &str, message: &str) -> Answer {
     json(status, body.to_string())
 }
 
+/// The call panicked.
+pub(super) fn internal() -> Answer {
+    error(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error")
+}
+
 /// No such path.
 pub(crate) fn not_found(known: &str) -> Answer {
     error(StatusCode::NOT_FOUND, "not_found", &format!("this listener serves {known}"))

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 use http::Request;
@@ -20,6 +19,7 @@ use tollgate_runtime::drain::Draining;
 use tollgate_runtime::patience::{Patience, Patient};
 
 use super::Answer;
+use crate::drained::until_drained;
 
 /// What one HTTP/1.1 connection may use.
 #[derive(Clone, Copy, Debug)]
@@ -133,19 +133,12 @@ impl<H: Handle> ServeHttp<H> {
             .max_headers(bounds.headers_max)
             .max_buf_size(bounds.head_bytes_max)
             .serve_connection(TokioIo::new(Patient::new(stream, bounds.patience)), service);
-        let draining = self.draining.clone();
-        async move {
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = draining.started() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(event = "connection_failed", listener = "http", %peer, %error);
-            }
-        }
+        until_drained(
+            connection,
+            |one| one.graceful_shutdown(),
+            self.draining.clone(),
+            "http",
+            peer,
+        )
     }
 }

@@ -1,7 +1,5 @@
 //! The `http` listener: `/json` decides, `/healthcheck` says whether traffic may come.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use http::request::Parts;
 use http::{Method, StatusCode};
 use tollgate_proto::json;
@@ -11,6 +9,7 @@ use super::answer::{self, Answer};
 use super::connection::{Body, Handle};
 use crate::error::CallError;
 use crate::grpc::RateLimit;
+use crate::guard::guarded;
 use crate::state::State;
 
 /// Answers callers.
@@ -52,16 +51,8 @@ impl DecideHttp {
                 .map_err(|error| CallError::Unreadable(error.to_string()))?;
             Ok(answer::json(status, body))
         };
-        match catch_unwind(AssertUnwindSafe(decided)) {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => refuse(&error),
-            Err(_) => {
-                tracing::error!(event = "call_panicked");
-                metrics::counter!(crate::metrics::PANICS).increment(1);
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                answer::error(status, "internal", "internal error")
-            }
-        }
+        let told = || decided().unwrap_or_else(|error| refuse(&error));
+        guarded(told, answer::internal)
     }
 
     fn healthcheck(&self) -> Answer {
