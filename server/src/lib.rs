@@ -18,6 +18,8 @@ pub mod metrics;
 pub mod node;
 pub mod reload;
 pub mod state;
+#[allow(dead_code, reason = "what listens and what connects take it up next")]
+mod tls;
 
 #[cfg(test)]
 mod vectors;
