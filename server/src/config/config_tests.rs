@@ -7,6 +7,7 @@ use tollgate_core::decision::Modes;
 use tollgate_core::descriptor::Entry;
 use tollgate_core::limit::{Algorithm, Bound, HeaderStyle, Limit, Quota, Unit};
 use tollgate_core::tally::NEAR_LIMIT_RATIO;
+use tollgate_proto::ratelimit::HeaderNames;
 
 use super::*;
 
@@ -44,7 +45,7 @@ fn an_empty_file_is_every_default() {
     assert_eq!(config.bounds.value_bytes_max, 8_192);
     assert_eq!(config.telemetry.log_level, LogLevel::Info);
     assert!(config.ratelimit_files.is_empty());
-    assert_eq!((config.answers, config.merge_domains), (Answers::default(), false));
+    assert_eq!((config.answers.clone(), config.merge_domains), (Answers::default(), false));
     assert_eq!(config.answers.near_limit_ratio, NEAR_LIMIT_RATIO);
     assert!(config.domains().unwrap().is_empty());
 }
@@ -60,7 +61,7 @@ bounds: {descriptors_max: 7, entries_max: 5, key_bytes_max: 10, value_bytes_max:
 ledger: {keys_max: 5000, bytes_max: 4194304}
 telemetry: {log_format: json, log_level: warn}
 ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
-  response_headers: draft-11, dynamic_metadata: true, near_limit_ratio: 1}
+  response_headers: draft-11, header_names: {limit: X-Most}, dynamic_metadata: true, near_limit_ratio: 1}
 ",
     );
     assert_eq!(config.node.workers, NonZeroUsize::new(4));
@@ -80,6 +81,7 @@ ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
     let expected = Answers {
         modes: Modes { shadow: true, quota: true },
         headers: HeaderStyle::Draft11,
+        header_names: HeaderNames { limit: "X-Most".into(), ..HeaderNames::default() },
         dynamic_metadata: true,
         near_limit_ratio: 1.0,
     };
@@ -207,6 +209,7 @@ limits: {a: {rate: 1/s, penalty: {max: 999ms}}} => 1:40: limits.a.penalty.max: e
 limits: {a: {rate: 1/s, penalty: {}}} => 1:25: limits.a.penalty.max: the key `max` is missing
 limits: {a: {rate: 1/s, penalty: 5m}} => 1:34: limits.a.penalty: expected a mapping, found text "5m"
 ratelimit: {near_limit_ratio: 0} => 1:31: ratelimit.near_limit_ratio: expected more than 0 and at most 1, found 0
+ratelimit: {header_names: {reset: 'a b'}} => 1:35: ratelimit.header_names.reset: expected the name of a header, found "a b"
 ratelimit: {near_limit_ratio: 1.1} => 1:31: ratelimit.near_limit_ratio: expected more than 0 and at most 1, found 1.1
 ratelimit: {near_limit_ratio: .nan} => 1:31: ratelimit.near_limit_ratio: expected more than 0 and at most 1, found NaN
 ratelimit: {near_limit_ratio: much} => 1:31: ratelimit.near_limit_ratio: expected a number, found text "much"

@@ -31,7 +31,7 @@ pub use self::raw::{LogFormat, LogLevel};
 pub use self::report::{ISSUES_MAX, Issue, Report};
 pub(crate) use self::report::{Issues, excerpt};
 pub use self::schema::schema;
-pub(crate) use self::validate::overlap;
+pub(crate) use self::validate::{is_header_name, overlap};
 use crate::decide::Answers;
 
 /// The name under which errors in the embedded configuration would appear.

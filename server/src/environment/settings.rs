@@ -74,6 +74,14 @@ fn answers<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut C
     if truth("LIMIT_RESPONSE_HEADERS_ENABLED") {
         answers.headers = HeaderStyle::RateLimit;
     }
+    let names = &mut answers.header_names;
+    for (name, variable) in [
+        (&mut names.limit, "LIMIT_LIMIT_HEADER"),
+        (&mut names.remaining, "LIMIT_REMAINING_HEADER"),
+        (&mut names.reset, "LIMIT_RESET_HEADER"),
+    ] {
+        *name = values.header_name(variable).unwrap_or_else(|| name.clone());
+    }
     answers.near_limit_ratio = values.ratio("NEAR_LIMIT_RATIO").unwrap_or(answers.near_limit_ratio);
 }
 

@@ -22,7 +22,7 @@ fn nothing_set_is_an_empty_file_and_the_reference_s_folder() {
     let Settings { config, health } = settings(&[]);
     let bare = Config::bare();
     assert_eq!((config.listeners, config.telemetry), (bare.listeners, bare.telemetry));
-    assert_eq!((config.answers, config.merge_domains), (bare.answers, false));
+    assert_eq!((config.answers.clone(), config.merge_domains), (bare.answers, false));
     assert_eq!(config.ratelimit_files, [Path::new("/srv/runtime_data/current/config")]);
     assert_eq!(config.domains().unwrap_err().issues().len(), 1);
     assert_eq!(health, HealthRule::Always);
@@ -82,6 +82,7 @@ fn answers_are_made_as_the_variables_say() {
         ("QUOTA_MODE", "t"),
         ("RESPONSE_DYNAMIC_METADATA", "T"),
         ("LIMIT_RESPONSE_HEADERS_ENABLED", "TRUE"),
+        ("LIMIT_RESET_HEADER", "X-Reset"),
         ("MERGE_DOMAIN_CONFIG", "True"),
         ("NEAR_LIMIT_RATIO", "0.5"),
     ])
@@ -89,6 +90,8 @@ fn answers_are_made_as_the_variables_say() {
     assert!(config.answers.modes.shadow && config.answers.modes.quota && config.merge_domains);
     assert!(config.answers.dynamic_metadata && config.answers.near_limit_ratio == 0.5);
     assert_eq!(config.answers.headers, HeaderStyle::RateLimit);
+    let names = &config.answers.header_names;
+    assert_eq!((&*names.limit, &*names.reset), ("RateLimit-Limit", "X-Reset"));
     for no in ["0", "f", "F", "false", "FALSE", "False"] {
         let config = settings(&[("SHADOW_MODE", no), ("LIMIT_RESPONSE_HEADERS_ENABLED", no)]);
         assert_eq!(config.config.answers, Config::bare().answers, "{no}");

@@ -56,7 +56,6 @@ const METRICS: Effect = Ignored("/metrics stands on the admin listener, with nam
 const NO_TRACING: Effect = Ignored("tracing is not here yet");
 const NO_REDIS: Effect = Ignored("there is no Redis");
 const NO_MEMCACHED: Effect = Ignored("there is no Memcached");
-const FIXED: Effect = Ignored("headers have fixed names");
 
 const LISTENERS: &[Variable] = &[
     variable(
@@ -165,9 +164,13 @@ const ANSWERS: &[Variable] = &[
         "false",
         Honoured("answers carry RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"),
     ),
-    variable("LIMIT_LIMIT_HEADER", "RateLimit-Limit", FIXED),
-    variable("LIMIT_REMAINING_HEADER", "RateLimit-Remaining", FIXED),
-    variable("LIMIT_RESET_HEADER", "RateLimit-Reset", FIXED),
+    variable("LIMIT_LIMIT_HEADER", "RateLimit-Limit", Honoured("name of the first of them")),
+    variable(
+        "LIMIT_REMAINING_HEADER",
+        "RateLimit-Remaining",
+        Honoured("name of the second of them"),
+    ),
+    variable("LIMIT_RESET_HEADER", "RateLimit-Reset", Honoured("name of the third of them")),
 ];
 
 const XDS: &[Variable] = &[

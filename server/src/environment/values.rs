@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr as _;
+use std::sync::Arc;
 
-use crate::config::{Issue, Issues, LogFormat, LogLevel, Report, excerpt};
+use crate::config::{Issue, Issues, LogFormat, LogLevel, Report, excerpt, is_header_name};
 
 /// Reads values and remembers what is wrong.
 pub(super) struct Values<F> {
@@ -46,6 +47,14 @@ impl<F: Fn(&str) -> Option<String>> Values<F> {
         let is_ratio = |ratio: &f32| *ratio > 0.0 && *ratio <= 1.0;
         self.parsed(name, "a number above 0 and at most 1", "0.8 is the default", |text| {
             f32::from_str(text).ok().filter(is_ratio)
+        })
+    }
+
+    /// The name of a header.
+    pub(super) fn header_name(&mut self, name: &str) -> Option<Arc<str>> {
+        let help = "write letters, digits and hyphens, at most 128";
+        self.parsed(name, "the name of a header", help, |text| {
+            is_header_name(text).then(|| text.into())
         })
     }
 

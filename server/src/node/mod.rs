@@ -51,9 +51,9 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
     getrandom::fill(&mut secret).context("no random bytes for the hash key")?;
     let secret = KeySecret::new(secret);
     let active = if origin.is_loaded() {
-        Active::new(domains, config.answers, &secret)
+        Active::new(domains, config.answers.clone(), &secret)
     } else {
-        Active::unloaded(config.answers, &secret)
+        Active::unloaded(config.answers.clone(), &secret)
     };
     let config::Ledger { keys_max, bytes_max } = config.ledger;
     let clock = Arc::new(SystemClock::start());

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::limit::{RawAlgorithm, RawLimit, RawPenalty};
-pub(super) use self::ratelimit::{RawHeaderStyle, RawRatelimit};
+pub(super) use self::ratelimit::{RawHeaderNames, RawHeaderStyle, RawRatelimit};
 use super::quantity::Size;
 
 /// The least and the greatest value of a number.

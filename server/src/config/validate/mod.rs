@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use tollgate_core::decision::Modes;
+use tollgate_proto::ratelimit::HeaderNames;
 
 use super::document::{Document, Trail};
 use super::quantity::Size;
@@ -22,6 +23,9 @@ use crate::decide::Answers;
 /// Named limits, and paths of files and folders. Far beyond what a person writes; what is wrong
 /// with them is looked up in time that grows with the square of their number.
 const LISTED_MAX: usize = 10_000;
+
+/// Bytes of a header's name, which every answer repeats.
+const HEADER_NAME_BYTES_MAX: usize = 128;
 
 /// The configuration in `document`; relative paths in it start at `base_dir`.
 ///
@@ -200,8 +204,24 @@ impl Validator<'_> {
         Answers {
             modes: Modes { shadow: raw.shadow_mode, quota: raw.quota_mode },
             headers: raw.response_headers.into(),
+            header_names: self.header_names(&section.key("header_names"), &raw.header_names),
             dynamic_metadata: raw.dynamic_metadata,
             near_limit_ratio: ratio,
+        }
+    }
+
+    fn header_names(&mut self, section: &Trail<'_>, raw: &raw::RawHeaderNames) -> HeaderNames {
+        let mut name = |key, text: &str| {
+            if !is_header_name(text) {
+                let message = format!("expected the name of a header, found \"{}\"", excerpt(text));
+                self.issues.push(self.document.issue(&section.key(key), message));
+            }
+            text.into()
+        };
+        HeaderNames {
+            limit: name("limit", &raw.limit),
+            remaining: name("remaining", &raw.remaining),
+            reset: name("reset", &raw.reset),
         }
     }
 
@@ -243,6 +263,11 @@ impl Validator<'_> {
         };
         self.issues.as_slice().iter().any(|issue| below(&issue.path))
     }
+}
+
+/// Whether answers may carry a header of this name.
+pub(crate) fn is_header_name(text: &str) -> bool {
+    text.len() <= HEADER_NAME_BYTES_MAX && http::HeaderName::try_from(text).is_ok()
 }
 
 /// Whether two listeners would take each other's connections.
