@@ -14,6 +14,7 @@ mod harness;
 mod health;
 mod hostile;
 mod operators;
+mod reference_example;
 mod reload;
 mod semantics;
 mod through_envoy;
