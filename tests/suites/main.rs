@@ -8,6 +8,7 @@ mod door;
 mod drain;
 mod environment;
 mod exact;
+mod example;
 mod failure_mode;
 mod fronted;
 mod harness;
