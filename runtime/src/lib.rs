@@ -7,3 +7,5 @@ pub mod drain;
 pub mod listen;
 pub mod patience;
 pub mod seldom;
+pub mod stream;
+pub mod unix;

@@ -6,6 +6,8 @@ mod ratelimit;
 mod router;
 
 pub use connection::{Http2Bounds, ServeGrpc};
+
+pub use crate::drained::Age;
 pub use health::{Health, SERVICE_NAME};
 pub use ratelimit::RateLimit;
 pub use router::Router;
