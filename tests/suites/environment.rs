@@ -74,7 +74,10 @@ struct Node {
 fn spawn(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Process> {
     let mut command = binary::command()?;
     command.env(ADMIN_SOCKET_VARIABLE, folder.join("admin.sock"));
-    command.env("LOG_FORMAT", "json").envs(variables.iter().copied());
+    command
+        .env("LOG_FORMAT", "json")
+        .env("TOLLGATE_DRAIN_NOTICE", "0s")
+        .envs(variables.iter().copied());
     for (host, port) in [("HOST", "PORT"), ("GRPC_HOST", "GRPC_PORT"), ("DEBUG_HOST", "DEBUG_PORT")]
     {
         command.env(host, "127.0.0.1").env(port, "0");

@@ -4,6 +4,7 @@ mod connection;
 mod health;
 mod ratelimit;
 mod router;
+mod watch;
 
 pub use connection::{Http2Bounds, ServeGrpc};
 

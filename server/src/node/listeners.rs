@@ -96,7 +96,12 @@ impl Listeners {
         };
         let at = &config.listeners;
         let decide = ServeGrpc {
-            service: Router::new(rate_limit("rls"), health.service(), body_bytes_max),
+            service: Router::new(
+                rate_limit("rls"),
+                health.service(),
+                body_bytes_max,
+                callers.clone(),
+            ),
             bounds: Http2Bounds::default(),
             door: door("decide", &at.decide_tls, Protocol::H2)?,
             age: at.decide_age,
