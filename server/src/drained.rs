@@ -71,6 +71,23 @@ pub(crate) async fn until_drained<C>(
     }
 }
 
+/// What comes of `entering`, or nothing if the drain has started and it takes too long: a peer that
+/// does not shake hands must not hold up the end.
+pub(crate) async fn in_time<T>(
+    entering: impl Future<Output = Option<T>>,
+    draining: Draining,
+) -> Option<T> {
+    let late = async {
+        draining.started().await;
+        tokio::time::sleep(BEGINNING).await;
+    };
+    tokio::select! {
+        biased;
+        entered = entering => entered,
+        () = late => None,
+    }
+}
+
 async fn after(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,

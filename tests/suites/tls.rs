@@ -278,8 +278,15 @@ async fn the_http_listener_speaks_tls_too() -> anyhow::Result<()> {
     let authority = Authority::new()?;
     let issued = authority.issue(NODE)?;
     let node = Tollgate::builder().file("a.crt", &issued.cert).file("a.key", &issued.key);
-    let node = node.http("tls: {cert: a.crt, key: a.key}").start().await?;
+    let mut node = node.http("tls: {cert: a.crt, key: a.key}").start().await?;
     ensure!(issued.is(&authority.shown(node.http_addr(), NODE).await?));
     ensure!(node.http_get("/healthcheck").await.is_err());
+    // Whoever does not shake hands holds nothing up, neither others nor the end.
+    let silent = TcpStream::connect(node.http_addr()).await?;
+    ensure!(issued.is(&authority.shown(node.http_addr(), NODE).await?));
+    node.stop().await?;
+    drop(silent);
+    let cut_off = |event: &serde_json::Value| event["event"] == "drain_cut_off";
+    ensure!(!node.log().iter().any(cut_off), "{:?}", node.log());
     Ok(())
 }

@@ -18,7 +18,7 @@ use tollgate_runtime::patience::{Patience, Patient};
 use tollgate_runtime::stream::{Peer, Stream};
 use tower::Service;
 
-use crate::drained::{Age, Ends, until_drained};
+use crate::drained::{Age, Ends, in_time, until_drained};
 use crate::tls::Door;
 
 /// What one HTTP/2 connection may use.
@@ -77,7 +77,8 @@ where
         let (service, bounds, door) = (self.service.clone(), self.bounds, self.door.clone());
         let ends = Ends { draining: self.draining.clone(), age: self.age };
         async move {
-            let Some(wire) = door.enter(stream, peer).await else { return };
+            let draining = ends.draining.clone();
+            let Some(wire) = in_time(door.enter(stream, peer), draining).await else { return };
             let connection = bounds.builder().serve_connection(
                 TokioIo::new(Patient::new(wire, bounds.patience)),
                 TowerToHyperService::new(service),
@@ -121,3 +122,7 @@ where
         });
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -18,7 +18,7 @@ use tollgate_runtime::patience::{Patience, Patient};
 use tollgate_runtime::stream::{Peer, Stream};
 
 use super::Answer;
-use crate::drained::{Age, Ends, until_drained};
+use crate::drained::{Age, Ends, in_time, until_drained};
 use crate::tls::Door;
 
 /// What one HTTP/1.1 connection may use.
@@ -108,7 +108,8 @@ impl<H: Handle> Serve for ServeHttp<H> {
     fn connection(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + 'static {
         let (this, door) = (self.clone(), self.door.clone());
         async move {
-            if let Some(wire) = door.enter(stream, peer).await {
+            let entered = in_time(door.enter(stream, peer), this.draining.clone());
+            if let Some(wire) = entered.await {
                 this.serve(wire, peer).await;
             }
         }
