@@ -6,6 +6,7 @@
 //! that is the suites' part.
 
 pub mod binary;
+pub mod certificates;
 pub mod curl;
 pub mod envoy;
 pub mod envoy_bootstrap;
@@ -16,6 +17,7 @@ pub mod process;
 pub mod raw_grpc;
 pub mod rls;
 pub mod seed;
+mod shape;
 pub mod skip;
 pub mod tollgate;
 pub mod upstream;

@@ -35,11 +35,18 @@ fn an_empty_file_is_every_default() {
     let config = right("");
     let expected = Listeners {
         decide: "[::]:8081".parse().unwrap(),
+        decide_socket: None,
+        decide_tls: None,
+        decide_age: Age {
+            max: Some(Duration::from_secs(86_400)),
+            grace: Some(Duration::from_secs(3_600)),
+        },
         http: "[::]:8080".parse().unwrap(),
+        http_tls: None,
         admin: "127.0.0.1:6070".parse().unwrap(),
     };
     assert_eq!(config.listeners, expected);
-    assert_eq!(config.node.workers, None);
+    assert_eq!(config.node, Node { workers: None, drain_notice: Duration::from_secs(5) });
     assert_eq!(config.ledger, Ledger { keys_max: 1_000_000, bytes_max: 512 << 20 });
     assert_eq!(config.bounds.descriptors_max, 100);
     assert_eq!(config.bounds.value_bytes_max, 8_192);
@@ -270,7 +277,7 @@ fn what_cannot_be_decoded_and_what_is_not_valid_are_told_together() {
 node: {workers: many}
 listeners:
   decide: {address: here}
-  http: {address: '127.0.0.1:1', tls: true}
+  http: {address: '127.0.0.1:1', tsl: true}
 limits:
   a: {limit: 1, window: 0s}
   B: {limit: x, window: 1s}
@@ -279,7 +286,7 @@ telemtry: {}
     let expected = [
         "1:17: node.workers: expected a whole number from 0 to 18446744073709551615, found text \"many\"",
         "3:21: listeners.decide.address: expected an IP address and a port, found \"here\"",
-        "4:34: listeners.http.tls: unknown key `tls`",
+        "4:34: listeners.http.tsl: unknown key `tsl`",
         "6:25: limits.a.window: expected a window from 1ms to 365d, found 0s",
         "7:3: limits.B: a limit's name is 1 to 64 characters of `a`-`z`, `0`-`9`, `_` and `-`",
         "7:14: limits.B.limit: expected a whole number from 0 to 4294967295, found text \"x\"",

@@ -4,7 +4,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -13,13 +12,14 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
 use tollgate_runtime::cores::Serve;
 use tollgate_runtime::drain::Draining;
 use tollgate_runtime::patience::{Patience, Patient};
+use tollgate_runtime::stream::{Peer, Stream};
 use tower::Service;
 
-use crate::drained::until_drained;
+use crate::drained::{Age, Ends, in_time, until_drained};
+use crate::tls::Door;
 
 /// What one HTTP/2 connection may use.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,10 @@ pub struct ServeGrpc<S> {
     pub service: S,
     /// The bounds of each connection.
     pub bounds: Http2Bounds,
+    /// How connections come in.
+    pub door: Door,
+    /// How old connections may become.
+    pub age: Age,
     /// Ends connections once their calls are answered.
     pub draining: Draining,
 }
@@ -69,22 +73,18 @@ where
         + 'static,
     S::Future: 'static,
 {
-    fn connection(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-    ) -> impl Future<Output = ()> + 'static {
-        let connection = self.bounds.builder().serve_connection(
-            TokioIo::new(Patient::new(stream, self.bounds.patience)),
-            TowerToHyperService::new(self.service.clone()),
-        );
-        until_drained(
-            connection,
-            |one| one.graceful_shutdown(),
-            self.draining.clone(),
-            "decide",
-            peer,
-        )
+    fn connection(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + 'static {
+        let (service, bounds, door) = (self.service.clone(), self.bounds, self.door.clone());
+        let ends = Ends { draining: self.draining.clone(), age: self.age };
+        async move {
+            let draining = ends.draining.clone();
+            let Some(wire) = in_time(door.enter(stream, peer), draining).await else { return };
+            let connection = bounds.builder().serve_connection(
+                TokioIo::new(Patient::new(wire, bounds.patience)),
+                TowerToHyperService::new(service),
+            );
+            until_drained(connection, |one| one.graceful_shutdown(), ends, "decide", peer).await;
+        }
     }
 }
 
@@ -122,3 +122,7 @@ where
         });
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;
