@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod node;
 pub mod reload;
 pub mod state;
+pub mod statistics;
 #[allow(dead_code, reason = "what listens and what connects take it up next")]
 mod tls;
 

@@ -5,8 +5,10 @@
 //! node less safe than its operator believes; `table` says which. Variables come as a function, so
 //! nothing here reads the process's environment, and nothing is started.
 
+mod duration;
 mod folders;
 mod settings;
+mod statistics;
 mod table;
 mod values;
 

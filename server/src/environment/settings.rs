@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tollgate_core::limit::HeaderStyle;
 
+use super::statistics;
 use super::table::{Effect, find};
 use super::values::Values;
 use crate::config::{Config, Report, overlap};
@@ -28,6 +29,7 @@ pub(crate) fn read(strings: impl Fn(&str) -> Option<String>) -> Result<Settings,
     let mut config = Config::bare();
     listeners(&mut values, &mut config);
     telemetry(&mut values, &mut config);
+    statistics::read(&mut values, &mut config);
     answers(&mut values, &mut config);
     source(&mut values, &mut config);
     let health = values.truth("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED");

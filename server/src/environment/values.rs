@@ -88,7 +88,8 @@ impl<F: Fn(&str) -> Option<String>> Values<F> {
         })
     }
 
-    fn parsed<T>(
+    /// What `parse` makes of a text.
+    pub(super) fn parsed<T>(
         &mut self,
         name: &str,
         expected: &str,

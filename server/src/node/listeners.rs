@@ -58,14 +58,22 @@ impl Listeners {
         let body_bytes_max = config.bounds.message_bytes_max;
         let rate_limit =
             |api| RateLimit::new(Arc::clone(&decider), request_bounds(&config.bounds), api);
-        let router = Router::new(rate_limit("rls"), health.service(), body_bytes_max);
-        let grpc = ServeGrpc {
-            service: router,
-            bounds: Http2Bounds::default(),
-            draining: draining.clone(),
+        let (statistics, clock) = (Arc::clone(decider.statistics()), Arc::clone(decider.clock()));
+        let grpc = {
+            let (rate_limit, health) = (rate_limit("rls"), health.service());
+            let (statistics, clock) = (Arc::clone(&statistics), Arc::clone(&clock));
+            let draining = draining.clone();
+            move |_| {
+                let stopwatch = statistics.rls.stopwatch(Arc::clone(&clock));
+                let (rate_limit, health) = (rate_limit.clone(), health.clone());
+                let service = Router::new(rate_limit, health, body_bytes_max, stopwatch);
+                ServeGrpc { service, bounds: Http2Bounds::default(), draining: draining.clone() }
+            }
         };
         let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
-        let callers = DecideHttp { rate_limit: rate_limit("json"), state: state.clone() };
+        let stopwatch = statistics.json.stopwatch(clock);
+        let callers =
+            DecideHttp { rate_limit: rate_limit("json"), stopwatch, state: state.clone() };
         let callers = ServeHttp { handler: callers, bounds, draining: draining.clone() };
         let api = Arc::new(Api::new(admin::Parts {
             bounds: request_bounds(&config.bounds),
@@ -77,7 +85,15 @@ impl Listeners {
         let operators = Admin { api, metrics, caller: Caller::Anybody };
         let operators = ServeHttp { handler: operators, bounds, draining: draining.clone() };
         Ok(Self {
-            decide: start(workers(config), DECIDE_CONNECTIONS_MAX, &draining, grpc)?,
+            decide: Cores::start(
+                Options {
+                    count: workers(config),
+                    connections_max: DECIDE_CONNECTIONS_MAX,
+                    drain_max: DRAIN_MAX,
+                },
+                &draining,
+                grpc,
+            )?,
             http: start(1, HTTP_CONNECTIONS_MAX, &draining, callers)?,
             admin: start(1, HTTP_CONNECTIONS_MAX, &draining, operators.clone())?,
             admin_socket: Mutex::default(),

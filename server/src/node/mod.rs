@@ -3,8 +3,10 @@
 mod banner;
 mod listeners;
 mod sockets;
+mod telemetry;
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use tollgate_runtime::drain::{Drain, signalled};
 use self::listeners::{Listeners, Parts};
 pub use self::sockets::Addresses;
 use self::sockets::Sockets;
+use self::telemetry::Telemetry;
 use crate::config::{self, Config};
 use crate::decide::{Active, Decider};
 use crate::grpc::Health;
@@ -60,12 +63,13 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
     let bounds = Bounds { keys_max, bytes_max };
     let decider = Arc::new(Decider::new(active, secret, bounds, Arc::clone(&clock) as _));
     let sockets = Sockets::bind(&config)?;
+    let page = telemetry::bind(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let reload = {
         let _entered = runtime.enter();
         Reload::prepare(origin, &config, &decider, clock)?
     };
-    let start = Start { greeting, health };
+    let start = Start { greeting, health, page };
     let ended = runtime.block_on(live(&config, start, sockets, decider, metrics, reload));
     // A read of a file that hangs must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
@@ -76,6 +80,7 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
 struct Start {
     greeting: Greeting,
     health: HealthRule,
+    page: Option<TcpListener>,
 }
 
 async fn live(
@@ -90,6 +95,13 @@ async fn live(
     let state = State::starting(drain.watch());
     let health = first_health(start.health, &decider, &state).await;
     let addresses = sockets.addresses()?;
+    let telemetry = telemetry::Parts {
+        decider: Arc::clone(&decider),
+        metrics: metrics.clone(),
+        status: reload.status(),
+        draining: drain.watch(),
+    };
+    let telemetry = Telemetry::start(config, start.page, telemetry)?;
     let parts = Parts {
         decider: Arc::clone(&decider),
         health: health.clone(),
@@ -106,6 +118,10 @@ async fn live(
             ended?;
             "none"
         }
+        ended = telemetry.run() => {
+            ended?;
+            "none"
+        }
         () = tick(&decider, &listeners, &health, &state) => "none",
         () = reload.run() => "none",
         signal = signalled() => signal?,
@@ -113,7 +129,7 @@ async fn live(
     tracing::info!(event = "draining", signal, "finishing calls in flight");
     health.stop().await;
     drain.start();
-    finish(listeners).await
+    finish(listeners, telemetry).await
 }
 
 /// What health checks are told first.
@@ -139,11 +155,14 @@ async fn tick(decider: &Decider, listeners: &Listeners, health: &Health, state: 
     }
 }
 
-/// Waits for the cores, unless a second signal says not to.
-async fn finish(listeners: Listeners) -> anyhow::Result<()> {
-    let joined = tokio::task::spawn_blocking(move || listeners.join());
+/// Waits for the cores and tells of their last calls, unless a second signal says not to.
+async fn finish(listeners: Listeners, telemetry: Telemetry) -> anyhow::Result<()> {
+    let ended = async {
+        tokio::task::spawn_blocking(move || listeners.join()).await?;
+        telemetry.finish().await
+    };
     tokio::select! {
-        joined = joined => joined?,
+        ended = ended => ended?,
         signal = signalled() => {
             tracing::warn!(event = "drain_cut_off", signal = signal?, "second signal");
             std::process::exit(130);

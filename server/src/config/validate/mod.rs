@@ -4,6 +4,7 @@
 //! the rest can still be judged; what compares several parts is skipped where one of them is wrong.
 
 mod limits;
+mod telemetry;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use super::document::{Document, Trail};
 use super::quantity::Size;
 use super::raw::{self, Range, RawConfig};
 use super::report::{Issue, Issues, Report, excerpt};
-use super::{Bounds, Config, Ledger, Listeners, Node, Telemetry, decode, ratelimit};
+use super::{Bounds, Config, Ledger, Listeners, Node, decode, ratelimit};
 use crate::decide::Answers;
 
 /// Named limits, and paths of files and folders. Far beyond what a person writes; what is wrong
@@ -57,15 +58,13 @@ struct Validator<'a> {
 impl Validator<'_> {
     fn config(&mut self, raw: &RawConfig, base_dir: &Path) -> Config {
         let bounds = self.bounds(&raw.bounds);
+        let listeners = self.listeners(&raw.listeners);
         Config {
             node: self.node(&raw.node),
-            listeners: self.listeners(&raw.listeners),
+            listeners,
             bounds,
             ledger: self.ledger(&raw.ledger),
-            telemetry: Telemetry {
-                log_format: raw.telemetry.log_format,
-                log_level: raw.telemetry.log_level,
-            },
+            telemetry: self.telemetry(&raw.telemetry, &listeners),
             ratelimit_files: self.ratelimit_files(&raw.ratelimit_files, base_dir),
             merge_domains: raw.ratelimit.merge_domains,
             answers: self.answers(&raw.ratelimit),
