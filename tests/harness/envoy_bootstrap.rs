@@ -29,6 +29,9 @@ pub struct Bootstrap {
     /// How long Envoy waits for a decision. Long beside a decision and beside Envoy's own 20 ms: a
     /// slow test machine must not look like a failed service.
     pub timeout: Duration,
+    /// The lines of Envoy's access log on its standard output, as one of its format strings; none
+    /// is written unless a test asks for it.
+    pub access_log: Option<String>,
     /// What is limited, first match first; anything else goes to the upstream unlimited.
     pub routes: Vec<Route>,
 }
@@ -51,6 +54,7 @@ impl Bootstrap {
             domain: domain.to_owned(),
             failure_mode_deny: false,
             timeout: Duration::from_millis(250),
+            access_log: None,
             routes: Vec::new(),
         }
     }
@@ -95,6 +99,7 @@ impl Bootstrap {
                     "@type": "type.googleapis.com/envoy.extensions.filters.network.\
                         http_connection_manager.v3.HttpConnectionManager",
                     "stat_prefix": LISTENER,
+                    "access_log": self.access_logs(),
                     // The client's address, which `remote_address` sends, is the connection's.
                     "use_remote_address": true,
                     "route_config": {"virtual_hosts": [{
@@ -110,6 +115,20 @@ impl Bootstrap {
                 },
             }]}],
         })
+    }
+
+    fn access_logs(&self) -> Vec<Value> {
+        let log = |format: &String| {
+            json!({
+                "name": "envoy.access_loggers.stdout",
+                "typed_config": {
+                    "@type": "type.googleapis.com/\
+                        envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+                    "log_format": {"text_format_source": {"inline_string": format!("{format}\n")}},
+                },
+            })
+        };
+        self.access_log.iter().map(log).collect()
     }
 
     fn ratelimit_filter(&self) -> Value {

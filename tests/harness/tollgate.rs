@@ -49,6 +49,8 @@ struct Shape {
     workers: usize,
     /// Sections that a test adds, as they stand in the file.
     sections: String,
+    /// Keys of `telemetry` that a test adds, each after a comma.
+    telemetry: String,
 }
 
 impl Builder {
@@ -71,6 +73,14 @@ impl Builder {
     pub fn sections(mut self, yaml: &str) -> Self {
         self.shape.sections.push_str(yaml);
         self.shape.sections.push('\n');
+        self
+    }
+
+    /// Adds keys to `telemetry`, as they stand between braces: `statsd: {…}`.
+    #[must_use]
+    pub fn telemetry(mut self, yaml: &str) -> Self {
+        self.shape.telemetry.push_str(", ");
+        self.shape.telemetry.push_str(yaml);
         self
     }
 
@@ -115,7 +125,10 @@ impl Tollgate {
     /// A node with two decision cores, without limits.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { shape: Shape { workers: 2, sections: String::new() }, limits: Vec::new() }
+        Builder {
+            shape: Shape { workers: 2, sections: String::new(), telemetry: String::new() },
+            limits: Vec::new(),
+        }
     }
 
     /// The gRPC listener for proxies.
@@ -320,7 +333,7 @@ fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn config_text(shape: &Shape, Addresses { decide, http, admin }: Addresses) -> String {
-    let Shape { workers, sections } = shape;
+    let Shape { workers, sections, telemetry } = shape;
     format!(
         r#"node: {{workers: {workers}}}
 listeners:
@@ -328,7 +341,7 @@ listeners:
   http: {{address: "{http}"}}
   admin: {{address: "{admin}"}}
 ratelimit_files: ["{LIMITS_FOLDER}"]
-telemetry: {{log_format: json}}
+telemetry: {{log_format: json{telemetry}}}
 {sections}"#
     )
 }

@@ -16,4 +16,5 @@ mod hostile;
 mod operators;
 mod reload;
 mod semantics;
+mod statistics;
 mod through_envoy;

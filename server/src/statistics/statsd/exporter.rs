@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
+use super::Statsd;
 use super::changes::{Change, Told};
 use super::lines::Lines;
 use super::transport::{Transport, Unsent, chunk_bytes_max};
-use super::Statsd;
 use crate::metrics::count_statsd_flush;
 use crate::reload::ConfigStatus;
 use crate::statistics::{LimitFigures, Statistics};

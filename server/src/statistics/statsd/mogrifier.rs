@@ -123,7 +123,10 @@ mod tests {
         assert_eq!(shown(&[beyond], within), format!("{tagged}$5"));
         let fixed = rule(HITS, name, &[("domain", "mongo_cps"), ("descriptor", "database_users")]);
         assert_eq!(shown(&[fixed], within), format!("{tagged}database_users"));
-        assert_eq!(shown(std::slice::from_ref(&hits), "some.unmatched.metric"), "some.unmatched.metric#");
+        assert_eq!(
+            shown(std::slice::from_ref(&hits), "some.unmatched.metric"),
+            "some.unmatched.metric#"
+        );
         let foo = rule(r"^ratelimit\.service\.rate_limit\.(.*)\.(.*)\.foo$", "custom.foo", &both);
         let rules = [foo, hits];
         assert_eq!(
