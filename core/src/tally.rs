@@ -2,7 +2,6 @@
 
 use crate::bucket::Outcome;
 use crate::descriptor::Charge;
-use crate::limit::Limit;
 
 /// The part of a limit from which hits count as near it.
 pub const NEAR_LIMIT_RATIO: f32 = 0.8;
@@ -25,8 +24,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// What an operation on `limit` with `number` hits a window adds.
-    pub fn of(outcome: &Outcome, charge: Charge, number: u32, limit: &Limit, ratio: f32) -> Self {
+    /// What an operation on a limit with `number` hits a window adds.
+    pub fn of(outcome: &Outcome, charge: Charge, number: u32, is_shadow: bool, ratio: f32) -> Self {
         let hits = match charge {
             Charge::Hits(hits) => hits,
             Charge::Refund(refunded) => return Self { refunded, ..Self::default() },
@@ -45,7 +44,7 @@ impl Tally {
                 tally.over = before.saturating_add(hits).saturating_sub(limit_hits);
                 tally.near = limit_hits - near_from.max(before);
             }
-            tally.shadow = if limit.shadow { tally.over } else { 0 };
+            tally.shadow = if is_shadow { tally.over } else { 0 };
             return tally;
         }
         tally.within = hits;
@@ -58,17 +57,11 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
-    use crate::limit::{Bound, Quota, Unit};
 
     fn tally(number: u32, before: u64, hits: u64, shadow: bool) -> Tally {
-        let limit = Limit {
-            shadow,
-            ..Limit::new(Bound::Limited(Quota::per_unit(number, Unit::Minute)), Arc::from("d.k"))
-        };
         let after = before + hits;
         let over = after > u64::from(number);
         let outcome = Outcome {
@@ -79,7 +72,7 @@ mod tests {
             reset_after: Duration::ZERO,
             retry_after: None,
         };
-        Tally::of(&outcome, Charge::Hits(hits), number, &limit, NEAR_LIMIT_RATIO)
+        Tally::of(&outcome, Charge::Hits(hits), number, shadow, NEAR_LIMIT_RATIO)
     }
 
     fn sum(number: u32, charges: &[u64]) -> (u64, u64, u64, u64) {
@@ -105,7 +98,6 @@ mod tests {
 
     #[test]
     fn hits_that_were_refused_whole_are_over_and_nothing_else() {
-        let limit = Limit::new(Bound::Unlimited, Arc::from("d.k"));
         let outcome = Outcome {
             over: true,
             before: 3,
@@ -114,14 +106,13 @@ mod tests {
             reset_after: Duration::ZERO,
             retry_after: None,
         };
-        let one = Tally::of(&outcome, Charge::Hits(12), 10, &limit, NEAR_LIMIT_RATIO);
+        let one = Tally::of(&outcome, Charge::Hits(12), 10, false, NEAR_LIMIT_RATIO);
         assert_eq!((one.total, one.over, one.near, one.within), (12, 12, 0, 0));
     }
 
     #[test]
     fn a_threshold_that_rounds_above_the_limit_is_the_limit() {
         let number = 16_777_219;
-        let limit = Limit::new(Bound::Unlimited, Arc::from("d.k"));
         let outcome = Outcome {
             over: true,
             before: u64::from(number) - 1,
@@ -130,7 +121,7 @@ mod tests {
             reset_after: Duration::ZERO,
             retry_after: None,
         };
-        let one = Tally::of(&outcome, Charge::Hits(2), number, &limit, 1.0);
+        let one = Tally::of(&outcome, Charge::Hits(2), number, false, 1.0);
         assert_eq!((one.over, one.near), (1, 0));
     }
 

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod node;
 pub mod reload;
 pub mod state;
+pub mod statistics;
 pub mod tls;
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
-//! Every figure that Tollgate shows, by name. `docs/metrics.md` explains them to operators.
+//! Every figure that Tollgate shows, by name. `docs/metrics.md` explains them to operators. What the
+//! hot path counts lives in [`crate::statistics`]; the rest is counted here.
+
+mod process;
+pub(crate) mod ratelimit;
 
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -6,15 +10,29 @@ use tollgate_core::time::{NANOS_PER_SECOND, Wall};
 use tollgate_proto::rls::RateLimitResponse;
 use tollgate_proto::rls::rate_limit_response::Code;
 
-use crate::decide::{Totals, Unavailable};
+pub(crate) use self::process::process;
+use crate::decide::{Decider, Totals, Unavailable};
 use crate::error::CallError;
 
 /// Calls that panicked.
 pub const PANICS: &str = "tollgate_call_panics_total";
 const DECISIONS: &str = "tollgate_decisions_total";
 const ERRORS: &str = "tollgate_decision_errors_total";
-const SHADOWED: &str = "tollgate_decisions_shadowed_total";
-const LIMIT_HITS: &str = "tollgate_limit_hits_total";
+/// Requests that pass only because the whole node is in shadow mode.
+pub(crate) const SHADOWED: &str = "tollgate_decisions_shadowed_total";
+/// Hits of limits.
+pub(crate) const LIMIT_HITS: &str = "tollgate_limit_hits_total";
+/// Operations whose limit got no figures of its own.
+pub(crate) const LIMITS_OVERFLOWN: &str = "tollgate_limit_names_overflown_total";
+/// Descriptors in domains that are not configured.
+pub(crate) const UNKNOWN_DOMAIN: &str = "tollgate_unknown_domain_descriptors_total";
+/// Times of answers.
+pub(crate) const ANSWER_SECONDS: &str = "tollgate_answer_seconds";
+/// Answers after their caller's deadline.
+pub(crate) const LATE: &str = "tollgate_late_answers_total";
+/// Calls that ended before their answer.
+pub(crate) const ABANDONED: &str = "tollgate_abandoned_calls_total";
+const STATSD_FLUSHES: &str = "tollgate_statsd_flushes_total";
 const KEYS: &str = "tollgate_ledger_keys";
 const BYTES: &str = "tollgate_ledger_bytes";
 const EXPIRED: &str = "tollgate_ledger_expired_total";
@@ -44,15 +62,17 @@ pub fn install() -> PrometheusHandle {
     handle
 }
 
-/// Counts a request that was over and passes only because the whole node is in shadow mode.
-pub fn count_shadowed() {
-    counter!(SHADOWED).increment(1);
+/// All of `/metrics`, with gauges up to date.
+pub(crate) fn rendered(recorder: &PrometheusHandle, decider: &Decider) -> String {
+    set_ledger(&decider.totals());
+    recorder.run_upkeep();
+    recorder.render() + &decider.statistics().metrics()
 }
 
-/// The counter of a limit's hits with one outcome. The caller bounds how many names there are.
-pub fn limit_hits(domain: &str, limit: &str, outcome: &'static str) -> Counter {
-    let (domain, limit) = (domain.to_owned(), limit.to_owned());
-    counter!(LIMIT_HITS, "domain" => domain, "limit" => limit, "outcome" => outcome)
+/// Counts one flush to statsd.
+pub(crate) fn count_statsd_flush(is_whole: bool) {
+    let result = if is_whole { "ok" } else { "failed" };
+    counter!(STATSD_FLUSHES, "result" => result).increment(1);
 }
 
 /// Brings the gauges up to date; called before rendering.
@@ -168,8 +188,7 @@ fn describe() {
     describe_counter!(DECISIONS, "Requests decided, by API and verdict.");
     describe_counter!(ERRORS, "Requests that got no decision, by API and reason.");
     describe_counter!(PANICS, "Calls that panicked and were answered INTERNAL.");
-    describe_counter!(SHADOWED, "Requests that pass only because of ratelimit.shadow_mode.");
-    describe_counter!(LIMIT_HITS, "Hits by domain, limit and what they met.");
+    describe_counter!(STATSD_FLUSHES, "Flushes to statsd, by whether all of it was taken.");
     describe_gauge!(KEYS, "Keys in the ledger.");
     describe_gauge!(BYTES, "Bytes that the ledger's keys account for.");
     describe_counter!(EXPIRED, "Buckets freed after they had ended.");

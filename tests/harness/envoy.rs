@@ -112,6 +112,12 @@ impl Envoy {
         answer.with_context(|| self.process.story())
     }
 
+    /// The lines of its access log so far.
+    #[must_use]
+    pub fn access_log(&self) -> Vec<String> {
+        self.process.stdout().all()
+    }
+
     /// One of Envoy's own counters; nought if it does not exist yet.
     ///
     /// # Errors

@@ -36,6 +36,9 @@ pub struct Bootstrap {
     pub more: Vec<SocketAddr>,
     /// TLS to the rate-limit service.
     pub tls: Option<ClientTls>,
+    /// The lines of Envoy's access log on its standard output, as one of its format strings; none
+    /// is written unless a test asks for it.
+    pub access_log: Option<String>,
     /// What is limited, first match first; anything else goes to the upstream unlimited.
     pub routes: Vec<Route>,
 }
@@ -72,6 +75,7 @@ impl Bootstrap {
             decide_pipe: None,
             more: Vec::new(),
             tls: None,
+            access_log: None,
             routes: Vec::new(),
         }
     }
@@ -166,6 +170,7 @@ impl Bootstrap {
                     "@type": "type.googleapis.com/envoy.extensions.filters.network.\
                         http_connection_manager.v3.HttpConnectionManager",
                     "stat_prefix": LISTENER,
+                    "access_log": self.access_logs(),
                     // The client's address, which `remote_address` sends, is the connection's.
                     "use_remote_address": true,
                     "route_config": {"virtual_hosts": [{
@@ -181,6 +186,20 @@ impl Bootstrap {
                 },
             }]}],
         })
+    }
+
+    fn access_logs(&self) -> Vec<Value> {
+        let log = |format: &String| {
+            json!({
+                "name": "envoy.access_loggers.stdout",
+                "typed_config": {
+                    "@type": "type.googleapis.com/\
+                        envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+                    "log_format": {"text_format_source": {"inline_string": format!("{format}\n")}},
+                },
+            })
+        };
+        self.access_log.iter().map(log).collect()
     }
 
     fn ratelimit_filter(&self) -> Value {

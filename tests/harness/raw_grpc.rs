@@ -104,11 +104,25 @@ impl RawGrpc {
     /// # Errors
     /// When the call cannot be written as a request.
     pub fn open(&mut self, method: &str) -> anyhow::Result<OpenCall> {
+        self.open_with(method, &[])
+    }
+
+    /// The same with more headers.
+    ///
+    /// # Errors
+    /// When the call cannot be written as a request.
+    pub fn open_with(
+        &mut self,
+        method: &str,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<OpenCall> {
         let (pieces, body) = mpsc::channel(PIECES_MAX);
         let request = Request::post(format!("http://{}{method}", self.authority))
             .header(header::CONTENT_TYPE, "application/grpc")
-            .header(header::TE, "trailers")
-            .body(Pieces { coming: body })?;
+            .header(header::TE, "trailers");
+        let more = headers.iter();
+        let request = more.fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Pieces { coming: body })?;
         let answer = Box::pin(self.sender.send_request(request));
         Ok(OpenCall { pieces, answer })
     }

@@ -18,6 +18,8 @@ pub(crate) struct Shape {
     pub(crate) http: String,
     /// The most files that the process may open, if that is bounded.
     pub(crate) open_files: Option<usize>,
+    /// Keys of `telemetry` that a test adds, each after a comma.
+    pub(crate) telemetry: String,
     /// Sections that a test adds, as they stand in the file.
     pub(crate) sections: String,
 }
@@ -30,6 +32,7 @@ impl Default for Shape {
             decide: String::new(),
             http: String::new(),
             open_files: None,
+            telemetry: String::new(),
             sections: String::new(),
         }
     }
@@ -38,7 +41,8 @@ impl Default for Shape {
 impl Shape {
     /// The configuration's text.
     pub(crate) fn text(&self, Addresses { decide, http, admin }: Addresses) -> String {
-        let Shape { workers, drain_notice, decide: of_decide, http: of_http, sections, .. } = self;
+        let Shape { workers, drain_notice, decide: of_decide, http: of_http, .. } = self;
+        let Shape { telemetry, sections, .. } = self;
         format!(
             r#"node: {{workers: {workers}, drain_notice: {drain_notice}}}
 listeners:
@@ -46,7 +50,7 @@ listeners:
   http: {{address: "{http}"{of_http}}}
   admin: {{address: "{admin}"}}
 ratelimit_files: ["{LIMITS_FOLDER}"]
-telemetry: {{log_format: json}}
+telemetry: {{log_format: json{telemetry}}}
 {sections}"#
         )
     }

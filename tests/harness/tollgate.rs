@@ -103,6 +103,14 @@ impl Builder {
         self
     }
 
+    /// Adds keys to `telemetry`, as they stand between braces: `statsd: {…}`.
+    #[must_use]
+    pub fn telemetry(mut self, yaml: &str) -> Self {
+        self.shape.telemetry.push_str(", ");
+        self.shape.telemetry.push_str(yaml);
+        self
+    }
+
     /// Writes the files, starts the node and waits until it is ready.
     ///
     /// # Errors

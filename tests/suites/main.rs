@@ -21,5 +21,6 @@ mod reload;
 mod rollout;
 mod scarce;
 mod semantics;
+mod statistics;
 mod through_envoy;
 mod tls;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use pattern::Pattern;
 pub use quota::{Algorithm, Quota, Window};
 pub use set::{Domain, HeaderStyle, LimitSet, Options};
-pub use tree::{DuplicateKey, Found, Node, Rules};
+pub use tree::{DuplicateKey, Found, Node, Rules, level};
 pub use unit::Unit;
 
 use crate::descriptor::Entry;

@@ -46,11 +46,7 @@ pub struct Node {
 impl Node {
     /// The text that the node is found by: `key`, or `key_value`.
     pub fn text(&self) -> String {
-        if self.value.is_empty() {
-            self.key.to_string()
-        } else {
-            format!("{}_{}", self.key, self.value)
-        }
+        level(&self.key, &self.value)
     }
 }
 
@@ -91,26 +87,23 @@ impl Rules {
     /// shared bucket stands for is always shown as the pattern. Limits that ask for neither have
     /// their path as their name.
     pub fn statistics_name(&self, domain: &str, entries: &[Entry<'_>]) -> Option<String> {
+        let levels = self.statistics_levels(entries)?;
+        Some(levels.iter().fold(domain.to_owned(), |name, level| name + "." + level))
+    }
+
+    /// The levels of that name, outermost first, without the domain: what stands between the dots,
+    /// which may hold dots itself.
+    pub fn statistics_levels(&self, entries: &[Entry<'_>]) -> Option<Vec<String>> {
         let mut way = Vec::with_capacity(entries.len());
         self.find(entries, |node| way.push(node))?;
         let detailed = way.last().is_some_and(|node| node.detailed_metric);
-        let mut name = domain.to_owned();
-        for (node, entry) in way.iter().zip(entries) {
-            let shown = if node.share_threshold {
-                &*node.value
-            } else if detailed || node.value_to_metric {
-                entry.value
-            } else {
-                &*node.value
-            };
-            name.push('.');
-            name.push_str(if detailed { entry.key } else { &node.key });
-            if !shown.is_empty() {
-                name.push('_');
-                name.push_str(shown);
-            }
-        }
-        Some(name)
+        let level = |(node, entry): (&&Node, &Entry<'_>)| {
+            let shows_request = !node.share_threshold && (detailed || node.value_to_metric);
+            let shown = if shows_request { entry.value } else { &*node.value };
+            let key = if detailed { entry.key } else { &*node.key };
+            level(key, shown)
+        };
+        Some(way.iter().zip(entries).map(level).collect())
     }
 
     /// Adds a node behind its siblings.
@@ -191,6 +184,11 @@ impl Rules {
         let same = |at: &usize| is_concatenation(&self.nodes[*at], parts);
         self.by_text.find(hash(parts), same).map(|&at| &self.nodes[at])
     }
+}
+
+/// A level of a name in statistics: `key`, or `key_value`.
+pub fn level(key: &str, value: &str) -> String {
+    if value.is_empty() { key.to_owned() } else { format!("{key}_{value}") }
 }
 
 /// The hash of a concatenation. Its key is public: what is stored comes from the operator's files,

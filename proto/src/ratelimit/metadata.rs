@@ -11,7 +11,8 @@ use crate::rls::{
 };
 
 /// The domain, the descriptors, the hits and the merged metadata of the limits that were met and
-/// are not over; a shadow counts as not over, unlimited and replaced limits do not count.
+/// are not over; a shadow counts as not over, unlimited and replaced limits do not count. A denied
+/// request has the limit that denied it, too: `deniedBy`, which is not the reference's.
 pub fn dynamic_metadata(
     request: &RateLimitRequest,
     plan: &Plan<'_>,
@@ -37,7 +38,32 @@ pub fn dynamic_metadata(
     if !merged.is_empty() {
         fields.push(("metadata".to_owned(), map(&merged)));
     }
+    if let Some(name) = denied_by(plan, decision) {
+        fields.push(("deniedBy".to_owned(), text(name)));
+    }
     Struct { fields: fields.into_iter().collect() }
+}
+
+/// The name of the limit that denied the request, or its path where it has no name: that of the
+/// first descriptor that denies by itself, else of the first that is over.
+fn denied_by<'a>(plan: &Plan<'a>, decision: &Decision<'a>) -> Option<&'a str> {
+    if decision.overall != Code::OverLimit {
+        return None;
+    }
+    let over = || {
+        let all = plan.items.iter().zip(&decision.statuses);
+        all.filter(|(_, status)| status.code == Code::OverLimit)
+    };
+    let (item, status) = over().find(|(_, status)| !status.quota_mode).or_else(|| over().next())?;
+    let current = status.current.as_ref()?;
+    if let Some(name) = current.name {
+        return Some(name);
+    }
+    let Item::Counted(range) = item else { return None };
+    let mut operations = plan.operations.get(range.clone())?.iter();
+    // The caller's own limit has neither.
+    let met = operations.find(|operation| operation.quota == current.quota)?;
+    Some(met.limit.map_or("override", |limit| &limit.path))
 }
 
 fn descriptor(descriptor: &RateLimitDescriptor) -> WireValue {

@@ -104,7 +104,8 @@ impl Api {
 
     /// The lines of `/stats`; `rendered` are all metrics as text.
     pub(crate) fn stats(&self, rendered: &str) -> String {
-        figures::stats(&figures::status(self), rendered)
+        let own = figures::stats(&figures::status(self), rendered);
+        own + &self.decider.statistics().lines(self.config.snapshot().loads())
     }
 
     /// Answers a call below `/v1/`. `who` is told to the audit log.

@@ -83,7 +83,12 @@ ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
     };
     assert_eq!(config.bounds, expected);
     assert_eq!(config.ledger, Ledger { keys_max: 5_000, bytes_max: 4 << 20 });
-    let expected = Telemetry { log_format: LogFormat::Json, log_level: LogLevel::Warn };
+    let expected = Telemetry {
+        log_format: LogFormat::Json,
+        log_level: LogLevel::Warn,
+        statsd: None,
+        ratelimit_prometheus: None,
+    };
     assert_eq!(config.telemetry, expected);
     let expected = Answers {
         modes: Modes { shadow: true, quota: true },

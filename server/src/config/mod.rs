@@ -16,6 +16,7 @@ mod raw;
 mod report;
 mod schema;
 mod suggest;
+pub mod telemetry;
 mod validate;
 
 use std::net::SocketAddr;
@@ -28,10 +29,10 @@ use tollgate_core::limit::{NAMED_DOMAIN, Options, Rules};
 
 pub use self::check::{FileKind, Summary, check};
 pub(crate) use self::document::open_regular;
-pub use self::raw::{LogFormat, LogLevel};
 pub use self::report::{ISSUES_MAX, Issue, Report};
 pub(crate) use self::report::{Issues, excerpt};
 pub use self::schema::schema;
+pub use self::telemetry::{LogFormat, LogLevel, RatelimitPrometheus, Statsd, Telemetry};
 pub(crate) use self::validate::{is_header_name, overlap};
 use crate::decide::Answers;
 use crate::drained::Age;
@@ -119,15 +120,6 @@ pub struct Ledger {
     pub keys_max: usize,
     /// Bytes that buckets and their printable names take.
     pub bytes_max: usize,
-}
-
-/// What the node says about itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Telemetry {
-    /// The form of log lines.
-    pub log_format: LogFormat,
-    /// The least severe events that are logged.
-    pub log_level: LogLevel,
 }
 
 impl Config {

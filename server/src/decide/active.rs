@@ -8,8 +8,8 @@ use tollgate_core::limit::{Domain, HeaderStyle, LimitSet};
 use tollgate_core::tally::NEAR_LIMIT_RATIO;
 use tollgate_proto::ratelimit::HeaderNames;
 
-use super::statistics::Figures;
 use crate::config::Domains;
+use crate::statistics::LimitFigures;
 
 /// What decides at the moment: replaced as a whole by a reload, so that no decision sees half of
 /// one configuration and half of another.
@@ -23,7 +23,7 @@ pub struct Active {
     is_loaded: bool,
     /// The figures of each limit that has its path as its name, by `Limit::id`; made at its first
     /// hit.
-    pub(super) figures: Box<[OnceLock<Arc<Figures>>]>,
+    pub(super) figures: Box<[OnceLock<Arc<LimitFigures>>]>,
 }
 
 /// How answers are made, for every domain.

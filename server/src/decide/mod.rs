@@ -20,10 +20,10 @@ use tollgate_core::plan::Plan;
 use tollgate_core::store::{Bounds, Refused};
 use tollgate_core::time::{Clock, LogClock, Now};
 
+use crate::statistics::Statistics;
 pub use active::{Active, Answers};
 pub use ledger::{LocalLedger, Totals};
 pub use preview::Previewed;
-use statistics::Statistics;
 
 /// A decision could not be made; the caller's failure mode applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +60,7 @@ pub struct Decider {
     clock: Arc<dyn Clock>,
     time: LogClock,
     secret: KeySecret,
-    statistics: Statistics,
+    statistics: Arc<Statistics>,
 }
 
 impl Decider {
@@ -74,7 +74,7 @@ impl Decider {
             clock,
             time,
             secret,
-            statistics: Statistics::default(),
+            statistics: Arc::default(),
         }
     }
 
@@ -96,6 +96,16 @@ impl Decider {
     /// The ledger, for operators.
     pub fn ledger(&self) -> &LocalLedger {
         &self.ledger
+    }
+
+    /// What is counted, of all decisions and calls.
+    pub fn statistics(&self) -> &Arc<Statistics> {
+        &self.statistics
+    }
+
+    /// The clock that decisions are taken by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// The time of a decision taken now.
@@ -127,7 +137,11 @@ impl Decider {
             let decision = Decision::of(&plan, &outcomes, active.answers.modes);
             (outcomes, decision)
         };
-        self.statistics.count(&plan, &outcomes, &decision, active);
+        if plan.domain.is_none() {
+            let descriptors = request.descriptors.len() as u64;
+            self.statistics.unknown_domains.count(request.domain, descriptors);
+        }
+        statistics::count(&self.statistics, &plan, &outcomes, &decision, active);
         Ok(Checked { plan, decision, now })
     }
 

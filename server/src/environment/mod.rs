@@ -5,9 +5,11 @@
 //! node less safe than its operator believes is an error. Variables come as a function, so
 //! nothing here reads the process's environment, and nothing is started.
 
+mod duration;
 mod folders;
 mod listeners;
 mod settings;
+mod statistics;
 mod table;
 mod values;
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use tollgate_core::limit::HeaderStyle;
 
-use super::listeners;
 use super::table::find;
 use super::values::Values;
+use super::{listeners, statistics};
 use crate::config::{Config, Report};
 use crate::reload::HealthRule;
 
@@ -28,6 +28,7 @@ pub(crate) fn read(strings: impl Fn(&str) -> Option<String>) -> Result<Settings,
     let mut config = Config::bare();
     listeners::read(&mut values, &mut config);
     telemetry(&mut values, &mut config);
+    statistics::read(&mut values, &mut config);
     answers(&mut values, &mut config);
     source(&mut values, &mut config);
     let health = values.truth("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED");

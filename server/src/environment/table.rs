@@ -51,8 +51,6 @@ const fn variable(name: &'static str, default: &'static str, effect: Effect) -> 
 }
 
 const NO_XDS: Effect = Ignored("xDS is not here yet");
-const NO_STATSD: Effect = Ignored("statsd is not here yet; figures stand in /metrics");
-const METRICS: Effect = Ignored("/metrics stands on the admin listener, with names of its own");
 const NO_TRACING: Effect = Ignored("tracing is not here yet");
 const NO_REDIS: Effect = Ignored("there is no Redis");
 const NO_MEMCACHED: Effect = Ignored("there is no Memcached");
@@ -215,19 +213,64 @@ const XDS: &[Variable] = &[
 ];
 
 const STATISTICS: &[Variable] = &[
-    variable("USE_STATSD", "true", NO_STATSD),
-    variable("STATSD_HOST", "localhost", NO_STATSD),
-    variable("STATSD_PORT", "8125", NO_STATSD),
-    variable("STATS_FLUSH_INTERVAL", "10s", NO_STATSD),
-    variable("EXTRA_TAGS", "", NO_STATSD),
-    variable("USE_DOG_STATSD", "false", NO_STATSD),
-    variable("USE_DOG_STATSD_MOGRIFIERS", "", NO_STATSD),
-    variable("DISABLE_STATS", "false", Ignored("/metrics is always there")),
-    variable("USE_PROMETHEUS", "false", METRICS),
-    variable("PROMETHEUS_ADDR", ":9090", METRICS),
-    variable("PROMETHEUS_PATH", "/metrics", METRICS),
-    variable("PROMETHEUS_MAPPER_YAML", "", METRICS),
-    variable("PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS", "false", METRICS),
+    variable(
+        "USE_STATSD",
+        "true",
+        Honoured(
+            "figures go to a statsd peer; unless set, only where neither USE_DOG_STATSD nor USE_PROMETHEUS is true",
+        ),
+    ),
+    variable(
+        "STATSD_HOST",
+        "localhost",
+        Honoured("the peer of statsd and dogstatsd, by name or address"),
+    ),
+    variable("STATSD_PORT", "8125", Honoured("its port")),
+    variable("STATSD_PROTOCOL", "tcp", Honoured("tcp or udp; dogstatsd is always udp")),
+    variable(
+        "STATS_FLUSH_INTERVAL",
+        "10s",
+        Honoured("the time between two flushes to that peer, from 100ms to 1h"),
+    ),
+    variable(
+        "EXTRA_TAGS",
+        "",
+        Honoured("tags of everything that goes to that peer, as key:value,key:value"),
+    ),
+    variable(
+        "USE_DOG_STATSD",
+        "false",
+        Honoured("figures go to a dogstatsd peer; an error with USE_STATSD true"),
+    ),
+    variable(
+        "USE_DOG_STATSD_MOGRIFIERS",
+        "",
+        Honoured("names of rules, each in DOG_STATSD_MOGRIFIER_NAME_PATTERN, _NAME and _TAGS"),
+    ),
+    variable(
+        "DISABLE_STATS",
+        "false",
+        Honoured("no statsd and no listener for Prometheus; /metrics stays"),
+    ),
+    variable(
+        "USE_PROMETHEUS",
+        "false",
+        Honoured(
+            "a listener with the reference's names, and those of /metrics; goes with statsd, too",
+        ),
+    ),
+    variable("PROMETHEUS_ADDR", ":9090", Honoured("its address, as HOST:PORT or :PORT")),
+    variable("PROMETHEUS_PATH", "/metrics", Honoured("the path of its page")),
+    variable(
+        "PROMETHEUS_MAPPER_YAML",
+        "",
+        Ignored("names and labels are those of the reference's own mapping"),
+    ),
+    variable(
+        "PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS",
+        "false",
+        Honoured("ratelimit_service_response_time_seconds is in milliseconds"),
+    ),
     variable("TRACING_ENABLED", "false", NO_TRACING),
     variable("TRACING_SERVICE_NAME", "RateLimit", NO_TRACING),
     variable("TRACING_SERVICE_NAMESPACE", "", NO_TRACING),

@@ -1,6 +1,7 @@
 //! The decide listener: gRPC over HTTP/2, one connection on one core.
 
 mod connection;
+mod deadline;
 mod health;
 mod ratelimit;
 mod router;

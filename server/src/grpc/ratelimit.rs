@@ -35,7 +35,10 @@ impl RateLimit {
         let answer = self.decide(message);
         match &answer {
             Ok(response) => self.decisions.count(response),
-            Err(error) => self.decisions.count_error(error),
+            Err(error) => {
+                self.decisions.count_error(error);
+                self.decider.statistics().count_error(error);
+            }
         }
         answer
     }

@@ -53,7 +53,14 @@ fn recorded_form(answer: &RateLimitResponse) -> Json {
         "overall": answer.overall_code,
         "statuses": answer.statuses.iter().map(status).collect::<Vec<_>>(),
         "headers": headers,
-        "metadata": answer.dynamic_metadata.as_ref().map(object),
+        "metadata": answer.dynamic_metadata.as_ref().map(|metadata| {
+            let mut metadata = object(metadata);
+            // What the reference does not say.
+            if let Some(fields) = metadata.as_object_mut() {
+                fields.remove("deniedBy");
+            }
+            metadata
+        }),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -17,13 +17,17 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
 use tower::Service;
 
-use super::RateLimit;
 use super::watch::UntilDrained;
+use super::{RateLimit, deadline};
+use crate::statistics::{Measured, Stopwatch};
 
 /// How long a call may take to send its message.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
+
+/// The one call that is measured.
+const SHOULD_RATE_LIMIT: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
 
 /// The services of the decide listener.
 #[derive(Clone)]
@@ -31,21 +35,23 @@ pub struct Router {
     rate_limit: RateLimitServiceServer<RateLimit>,
     health: HealthServer<HealthService>,
     draining: Draining,
+    stopwatch: Stopwatch,
 }
 
 impl Router {
-    /// A router whose services take messages of at most `message_bytes_max`, and whose watches of
-    /// health end with the drain.
+    /// A router of one core, which `stopwatch` measures, whose services take messages of at most
+    /// `message_bytes_max`, and whose watches of health end with the drain.
     pub fn new(
         rate_limit: RateLimit,
         health: HealthServer<HealthService>,
         message_bytes_max: usize,
         draining: Draining,
+        stopwatch: Stopwatch,
     ) -> Self {
         let rate_limit =
             RateLimitServiceServer::new(rate_limit).max_decoding_message_size(message_bytes_max);
         let health = health.max_decoding_message_size(message_bytes_max);
-        Self { rate_limit, health, draining }
+        Self { rate_limit, health, draining, stopwatch }
     }
 }
 
@@ -66,11 +72,13 @@ impl Service<Request<Incoming>> for Router {
                 let answer = call.await?;
                 Ok(answer.map(|body| Body::new(UntilDrained::new(body, &draining))))
             };
-            return Answering { call: Box::pin(call), timeout: None, timer: None };
+            return Answering { call: Box::pin(call), timeout: None, timer: None, measured: None };
         }
+        let is_measured = request.uri().path() == SHOULD_RATE_LIMIT;
+        let measured = is_measured.then(|| self.stopwatch.start(deadline::of(request.headers())));
         // A path of no service is answered UNIMPLEMENTED by the generated code.
         let call = self.rate_limit.call(request);
-        Answering { call, timeout: Some(MESSAGE_TIMEOUT), timer: None }
+        Answering { call, timeout: Some(MESSAGE_TIMEOUT), timer: None, measured }
     }
 }
 
@@ -83,6 +91,21 @@ pub struct Answering {
     timeout: Option<Duration>,
     /// Made once the call has to wait, which most never do.
     timer: Option<Pin<Box<Sleep>>>,
+    measured: Option<Measured>,
+}
+
+impl Answering {
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        if let Poll::Ready(answer) = self.call.as_mut().poll(cx) {
+            return Poll::Ready(answer);
+        }
+        let Some(timeout) = self.timeout else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        timer.as_mut().poll(cx).map(|()| {
+            let status = Status::deadline_exceeded("the message did not arrive in time");
+            Ok(status.into_http())
+        })
+    }
 }
 
 impl Future for Answering {
@@ -90,15 +113,11 @@ impl Future for Answering {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Poll::Ready(answer) = this.call.as_mut().poll(cx) {
-            return Poll::Ready(answer);
+        let answer = ready!(this.poll_answer(cx));
+        if let Some(measured) = &mut this.measured {
+            measured.answered();
         }
-        let Some(timeout) = this.timeout else { return Poll::Pending };
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-        timer.as_mut().poll(cx).map(|()| {
-            let status = Status::deadline_exceeded("the message did not arrive in time");
-            Ok(status.into_http())
-        })
+        Poll::Ready(answer)
     }
 }
 
@@ -111,7 +130,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(async {
             let call = Box::pin(std::future::pending());
-            Answering { call, timeout: Some(Duration::from_millis(10)), timer: None }.await
+            let timeout = Some(Duration::from_millis(10));
+            Answering { call, timeout, timer: None, measured: None }.await
         });
         let status = answer.unwrap().headers().get("grpc-status").cloned();
         assert_eq!(status.unwrap(), (tonic::Code::DeadlineExceeded as i32).to_string().as_str());

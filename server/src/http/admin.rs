@@ -101,9 +101,7 @@ impl Admin {
     }
 
     fn rendered(&self) -> String {
-        metrics::set_ledger(&self.api.decider().totals());
-        self.metrics.run_upkeep();
-        self.metrics.render()
+        metrics::rendered(&self.metrics, self.api.decider())
     }
 }
 

@@ -11,12 +11,15 @@ use crate::error::CallError;
 use crate::grpc::RateLimit;
 use crate::guard::guarded;
 use crate::state::State;
+use crate::statistics::Stopwatch;
 
 /// Answers callers.
 #[derive(Clone)]
 pub struct DecideHttp {
     /// Decides, as it does for gRPC.
     pub rate_limit: RateLimit,
+    /// Measures decisions.
+    pub stopwatch: Stopwatch,
     /// What health checks are told.
     pub state: State,
 }
@@ -35,6 +38,14 @@ impl Handle for DecideHttp {
 
 impl DecideHttp {
     async fn decide(&self, body: Body) -> Answer {
+        // HTTP has no deadline.
+        let mut measured = self.stopwatch.start(None);
+        let answer = self.decided(body).await;
+        measured.answered();
+        answer
+    }
+
+    async fn decided(&self, body: Body) -> Answer {
         let body = match body.read().await {
             Ok(body) => body,
             Err(error) => return refuse(&CallError::Unreadable(error.to_string())),

@@ -6,8 +6,10 @@ mod admin;
 pub(crate) mod answer;
 mod connection;
 mod decide;
+mod ratelimit_page;
 
 pub use admin::{Admin, Caller};
 pub use answer::Answer;
 pub use connection::{Http1Bounds, ServeHttp};
 pub use decide::DecideHttp;
+pub(crate) use ratelimit_page::RatelimitPage;

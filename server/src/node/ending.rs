@@ -72,8 +72,16 @@ pub(super) async fn join(
     join: impl FnOnce() + Send + 'static,
 ) -> anyhow::Result<()> {
     let joined = tokio::task::spawn_blocking(join);
+    wait(signals, async { Ok(joined.await?) }).await
+}
+
+/// Waits for a part of the end, unless a second signal says not to.
+pub(super) async fn wait(
+    signals: &mut Signals,
+    ended: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     tokio::select! {
-        joined = joined => Ok(joined?),
+        ended = ended => ended,
         asked = signals.next() => cut_off(asked),
     }
 }

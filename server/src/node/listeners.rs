@@ -26,8 +26,9 @@ use crate::tls::{Door, Protocol, Renewal, Tls};
 /// before it below the 30 s after which orchestrators kill.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// Runtimes beside those that decide: http, admin, the admin socket and the one that accepts.
-const RUNTIMES_BESIDE: usize = 4;
+/// Runtimes beside those that decide: http, admin, the admin socket, the page of the reference's
+/// figures, and the one that accepts.
+const RUNTIMES_BESIDE: usize = 5;
 
 /// What the listeners serve with.
 pub(super) struct Parts {
@@ -84,8 +85,6 @@ impl Listeners {
     ) -> anyhow::Result<Self> {
         let Parts { decider, health, metrics, state, status, shares, callers, operators } = parts;
         let body_bytes_max = config.bounds.message_bytes_max;
-        let rate_limit =
-            |api| RateLimit::new(Arc::clone(&decider), request_bounds(&config.bounds), api);
         let mut renewals = Vec::new();
         let mut door = |name, tls: &Option<Tls>, protocol| -> anyhow::Result<Door> {
             let Some(tls) = tls else { return Ok(Door::clear()) };
@@ -95,21 +94,15 @@ impl Listeners {
             Ok(door)
         };
         let at = &config.listeners;
-        let decide = ServeGrpc {
-            service: Router::new(
-                rate_limit("rls"),
-                health.service(),
-                body_bytes_max,
-                callers.clone(),
-            ),
-            bounds: Http2Bounds::default(),
-            door: door("decide", &at.decide_tls, Protocol::H2)?,
-            age: at.decide_age,
-            draining: callers.clone(),
-        };
+        let door_of_decide = door("decide", &at.decide_tls, Protocol::H2)?;
+        let decide = decide(config, &decider, &health, door_of_decide, callers.clone());
         let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
         let http = ServeHttp {
-            handler: DecideHttp { rate_limit: rate_limit("json"), state: state.clone() },
+            handler: DecideHttp {
+                rate_limit: rate_limit(config, &decider, "json"),
+                stopwatch: decider.statistics().json.stopwatch(Arc::clone(decider.clock())),
+                state: state.clone(),
+            },
             bounds,
             door: door("http", &at.http_tls, Protocol::Http1)?,
             draining: callers,
@@ -130,7 +123,7 @@ impl Listeners {
             Served::start(socket, owner, operators)
         });
         let callers = Callers {
-            decide: start(workers(config), shares.decide, decide)?,
+            decide: Cores::start(options(workers(config), shares.decide), decide)?,
             http: start(1, shares.http, http)?,
         };
         let operators =
@@ -204,14 +197,41 @@ fn tell(api: &Api, addresses: &Addresses, socket: Option<&AdminSocket>) {
     }
 }
 
+fn rate_limit(config: &Config, decider: &Arc<Decider>, api: &'static str) -> RateLimit {
+    RateLimit::new(Arc::clone(decider), request_bounds(&config.bounds), api)
+}
+
+/// Makes what each core that decides serves its connections with.
+fn decide(
+    config: &Config,
+    decider: &Arc<Decider>,
+    health: &Health,
+    door: Door,
+    draining: Draining,
+) -> impl Fn(usize) -> ServeGrpc<Router> + Send + Sync + 'static {
+    let (age, body_bytes_max) = (config.listeners.decide_age, config.bounds.message_bytes_max);
+    let (rate_limit, health) = (rate_limit(config, decider, "rls"), health.service());
+    let (statistics, clock) = (Arc::clone(decider.statistics()), Arc::clone(decider.clock()));
+    move |_| {
+        let stopwatch = statistics.rls.stopwatch(Arc::clone(&clock));
+        let (rate_limit, health) = (rate_limit.clone(), health.clone());
+        let (draining, door) = (draining.clone(), door.clone());
+        let service = Router::new(rate_limit, health, body_bytes_max, draining.clone(), stopwatch);
+        ServeGrpc { service, bounds: Http2Bounds::default(), door, age, draining }
+    }
+}
+
 /// Starts `count` cores that serve with clones of `serve`.
 fn start<S: Serve + Clone + Send + Sync>(
     count: usize,
     connections_max: usize,
     serve: S,
 ) -> std::io::Result<Cores> {
-    let options = Options { count, connections_max, drain_max: DRAIN_MAX };
-    Cores::start(options, move |_| serve.clone())
+    Cores::start(options(count, connections_max), move |_| serve.clone())
+}
+
+const fn options(count: usize, connections_max: usize) -> Options {
+    Options { count, connections_max, drain_max: DRAIN_MAX }
 }
 
 /// How many runtimes a node with this configuration has.

@@ -5,8 +5,10 @@ mod ending;
 mod files;
 mod listeners;
 mod sockets;
+mod telemetry;
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use self::files::Shares;
 use self::listeners::{Listeners, Open, Parts};
 pub use self::sockets::Addresses;
 use self::sockets::Sockets;
+use self::telemetry::Telemetry;
 use crate::config::{self, Config};
 use crate::decide::{Active, Decider};
 use crate::grpc::Health;
@@ -66,12 +69,13 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
     let decider = Arc::new(Decider::new(active, secret, bounds, Arc::clone(&clock) as _));
     let shares = Shares::take(listeners::runtimes(&config));
     let sockets = Sockets::bind(&config)?;
+    let page = telemetry::bind(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let reload = {
         let _entered = runtime.enter();
         Reload::prepare(origin, &config, &decider, clock)?
     };
-    let start = Start { greeting, health, shares };
+    let start = Start { greeting, health, shares, page };
     let ended = runtime.block_on(live(&config, start, sockets, decider, metrics, reload));
     // A read of a file that hangs must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
@@ -83,6 +87,8 @@ struct Start {
     greeting: Greeting,
     health: HealthRule,
     shares: Shares,
+    /// For the reference's Prometheus names.
+    page: Option<TcpListener>,
 }
 
 async fn live(
@@ -99,6 +105,13 @@ async fn live(
     let state = State::starting(ending.told.watch());
     let health = first_health(start.health, &decider, &state).await;
     let Sockets { decide, http, admin, admin_socket, addresses } = sockets;
+    let telemetry = telemetry::Parts {
+        decider: Arc::clone(&decider),
+        metrics: metrics.clone(),
+        status: reload.status(),
+        draining: ending.operators.watch(),
+    };
+    let telemetry = Telemetry::start(config, start.page, telemetry)?;
     let parts = Parts {
         decider: Arc::clone(&decider),
         health: health.clone(),
@@ -131,10 +144,12 @@ async fn live(
         () = tick(&decider, &open, &health, &state) => {}
         () = reload.run() => {}
         ended = tls::renew(renewals) => ended?,
+        ended = telemetry.run() => ended?,
     }
     // The others have ended, and everybody could ask until now.
     ending.operators.start();
     ending::join(&mut signals, || operators.join()).await?;
+    ending::wait(&mut signals, telemetry.finish()).await?;
     tracing::info!(event = "drained");
     Ok(())
 }

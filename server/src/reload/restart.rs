@@ -33,6 +33,11 @@ pub(super) fn keys(started: &Config, new: &Config) -> Vec<&'static str> {
         ("ledger.bytes_max", old_ledger.bytes_max != new_ledger.bytes_max),
         ("telemetry.log_format", old_says.log_format != new_says.log_format),
         ("telemetry.log_level", old_says.log_level != new_says.log_level),
+        ("telemetry.statsd", old_says.statsd != new_says.statsd),
+        (
+            "telemetry.ratelimit_prometheus",
+            old_says.ratelimit_prometheus != new_says.ratelimit_prometheus,
+        ),
     ];
     let mut keys: Vec<_> =
         values.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect();

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tollgate_core::time::Wall;
 
 use crate::metrics;
+use crate::statistics::Loads;
 
 /// Bytes of a report that are kept: a person reads the first lines, the log of `tollgate check` has
 /// the rest.
@@ -46,6 +47,13 @@ pub struct FailedLoad {
     pub at: Wall,
     /// What is wrong with it, an issue a line; cut after 16 KiB.
     pub report: String,
+}
+
+impl StatusSnapshot {
+    /// How many contents were taken over and refused.
+    pub(crate) fn loads(&self) -> Loads {
+        Loads { ok: self.loads_ok, failed: self.loads_failed }
+    }
 }
 
 impl ConfigStatus {

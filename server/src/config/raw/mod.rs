@@ -6,6 +6,7 @@
 mod limit;
 mod listeners;
 mod ratelimit;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +17,11 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::limit::{RawAlgorithm, RawLimit, RawPenalty};
 pub(super) use self::listeners::{RawClientAuth, RawListeners, RawTls};
 pub(super) use self::ratelimit::{RawHeaderNames, RawHeaderStyle, RawRatelimit};
+pub(super) use self::telemetry::{
+    FLUSH_INTERVAL, RawRatelimitPrometheus, RawStatsd, RawStatsdProtocol, RawTelemetry,
+    RawTimeUnit, STATSD_PORT,
+};
+pub use self::telemetry::{LogFormat, LogLevel};
 use super::quantity::{Length, Size};
 
 /// The least and the greatest value of a number.
@@ -150,45 +156,4 @@ impl Default for RawLedger {
     fn default() -> Self {
         Self { keys_max: 1_000_000, bytes_max: Size(512 << 20) }
     }
-}
-
-/// What the node says about itself.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct RawTelemetry {
-    /// The form of log lines. Default: `text`.
-    pub(super) log_format: LogFormat,
-    /// The least severe events that are logged. Default: `info`.
-    pub(super) log_level: LogLevel,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// How severe an event must be to be logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum LogLevel {
-    /// What went wrong for good.
-    Error,
-    /// What may go wrong.
-    Warn,
-    /// What an operator wants to know.
-    #[default]
-    Info,
-    /// What a developer wants to know.
-    Debug,
-    /// Everything.
-    Trace,
 }

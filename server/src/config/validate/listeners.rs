@@ -52,7 +52,7 @@ impl Validator<'_> {
         }
     }
 
-    fn address(&mut self, listener: &Trail<'_>, text: &str) -> Option<SocketAddr> {
+    pub(super) fn address(&mut self, listener: &Trail<'_>, text: &str) -> Option<SocketAddr> {
         let parsed = text.parse().ok();
         if parsed.is_none() {
             let trail = listener.key("address");
@@ -63,7 +63,7 @@ impl Validator<'_> {
         parsed
     }
 
-    fn refuse_overlap(
+    pub(super) fn refuse_overlap(
         &mut self,
         listener: &Trail<'_>,
         address: SocketAddr,

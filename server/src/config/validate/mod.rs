@@ -5,6 +5,7 @@
 
 mod limits;
 mod listeners;
+mod telemetry;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -19,7 +20,7 @@ use super::document::{Document, Trail};
 use super::quantity::{Length, Size};
 use super::raw::{self, Range, RawConfig};
 use super::report::{Issue, Issues, Report, excerpt};
-use super::{Bounds, Config, Ledger, Node, Telemetry, decode, ratelimit};
+use super::{Bounds, Config, Ledger, Node, decode, ratelimit};
 use crate::decide::Answers;
 
 /// Named limits, and paths of files and folders. Far beyond what a person writes; what is wrong
@@ -63,15 +64,13 @@ struct Validator<'a> {
 impl Validator<'_> {
     fn config(&mut self, raw: &RawConfig, base_dir: &Path) -> Config {
         let bounds = self.bounds(&raw.bounds);
+        let listeners = self.listeners(&raw.listeners, base_dir);
         Config {
             node: self.node(&raw.node),
-            listeners: self.listeners(&raw.listeners, base_dir),
             bounds,
             ledger: self.ledger(&raw.ledger),
-            telemetry: Telemetry {
-                log_format: raw.telemetry.log_format,
-                log_level: raw.telemetry.log_level,
-            },
+            telemetry: self.telemetry(&raw.telemetry, &listeners),
+            listeners,
             ratelimit_files: self.ratelimit_files(&raw.ratelimit_files, base_dir),
             merge_domains: raw.ratelimit.merge_domains,
             answers: self.answers(&raw.ratelimit),
