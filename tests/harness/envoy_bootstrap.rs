@@ -87,6 +87,14 @@ impl Bootstrap {
         self
     }
 
+    /// Waits for a decision as long as this: for tests in which a call that fails is a defect, and
+    /// one that is late on a busy machine is not.
+    #[must_use]
+    pub fn waiting(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
     /// Asks over a Unix socket.
     #[must_use]
     pub fn pipe(mut self, path: &Path) -> Self {
@@ -144,6 +152,7 @@ impl Bootstrap {
         let places: Vec<_> = [first].into_iter().chain(more).collect();
         let protocol = json!({"http2_protocol_options": {}});
         let mut cluster = cluster(TOLLGATE_CLUSTER, &places, &protocol);
+        cluster["connect_timeout"] = json!(format!("{}s", self.timeout.as_secs_f64()));
         if !self.more.is_empty() {
             cluster["health_checks"] = json!([{
                 "timeout": "1s",

@@ -17,6 +17,9 @@ const CALLS_MAX: usize = 100_000;
 /// For the answers that a test waits for.
 const BOUND: Duration = Duration::from_secs(30);
 
+/// How long Envoy waits for a decision: late is not failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
+
 /// What the callers saw.
 pub(crate) struct Load<'a> {
     envoy: &'a Envoy,

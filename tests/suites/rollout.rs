@@ -6,7 +6,7 @@ use tollgate_tests::envoy_bootstrap::{Bootstrap, Route, generic_key};
 use tollgate_tests::tollgate::Tollgate;
 use tollgate_tests::upstream::Upstream;
 
-use crate::load::Load;
+use crate::load::{Load, PATIENCE};
 
 const LIMITS: &str = "
 domain: edge
@@ -30,6 +30,7 @@ async fn a_node_ends_and_comes_back_under_load_and_no_call_fails() -> anyhow::Re
     let bootstrap = Bootstrap::new(first.decide_addr(), upstream.address(), "edge")
         .and(second.decide_addr())
         .failure_mode_deny()
+        .waiting(PATIENCE)
         .route(Route::new("/").descriptor(&[generic_key("many")]));
     let envoy = Envoy::start(&binary, &bootstrap).await?;
     let load = Load::new(&envoy, "/");

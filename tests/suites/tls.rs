@@ -15,7 +15,7 @@ use tollgate_tests::tollgate::{Builder, Tollgate};
 use tollgate_tests::upstream::Upstream;
 use tollgate_tests::wait::{self, Probe};
 
-use crate::load::Load;
+use crate::load::{Load, PATIENCE};
 
 const LIMITS: &str = "
 domain: edge
@@ -84,7 +84,7 @@ impl World {
     async fn envoy(&self, bootstrap: Bootstrap) -> anyhow::Result<Envoy> {
         let route = |path: &str, value| Route::new(path).descriptor(&[generic_key(value)]);
         let bootstrap = bootstrap.route(route("/many", "many")).route(route("/one", "one"));
-        Envoy::start(&self.binary, &bootstrap.failure_mode_deny()).await
+        Envoy::start(&self.binary, &bootstrap.failure_mode_deny().waiting(PATIENCE)).await
     }
 }
 

@@ -43,11 +43,17 @@ async fn ends(bounds: Http2Bounds, age: Age, door: Door, peer: impl AsyncFnOnce(
     let serve = ServeGrpc { service, bounds, door, age, draining: drain.watch() };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let served = serve.connection(Stream::Unix(ours), Peer::Local);
-    tokio::select! {
-        () = served => {}
-        () = async { peer(theirs).await; std::future::pending().await } => {}
-        () = tokio::time::sleep(FOR_EVER) => panic!("the connection has no end"),
-    }
+    let forgotten = async {
+        peer(theirs).await;
+        std::future::pending::<()>().await;
+    };
+    let ended = async {
+        tokio::select! {
+            () = served => {}
+            () = forgotten => {}
+        }
+    };
+    tokio::time::timeout(FOR_EVER, ended).await.expect("the connection has no end");
 }
 
 async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
