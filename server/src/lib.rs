@@ -18,8 +18,9 @@ pub mod metrics;
 pub mod node;
 pub mod reload;
 pub mod state;
-#[allow(dead_code, reason = "what listens and what connects take it up next")]
+#[allow(dead_code, reason = "what listens takes the rest up next")]
 mod tls;
+mod xds;
 
 #[cfg(test)]
 mod vectors;

@@ -5,6 +5,7 @@
 //! and puts what it saw into its failure messages. It asserts nothing about Tollgate's answers:
 //! that is the suites' part.
 
+pub mod ads;
 pub mod binary;
 pub mod curl;
 pub mod envoy;

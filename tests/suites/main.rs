@@ -17,3 +17,5 @@ mod operators;
 mod reload;
 mod semantics;
 mod through_envoy;
+mod xds;
+mod xds_node;

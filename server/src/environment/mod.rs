@@ -9,6 +9,7 @@ mod folders;
 mod settings;
 mod table;
 mod values;
+mod xds;
 
 pub(crate) use self::folders::inner_folders;
 pub(crate) use self::settings::{Settings, read};
