@@ -7,11 +7,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The listener's name in Envoy's admin answers.
 pub(crate) const LISTENER: &str = "edge";
 
+const RATELIMIT_FILTER: &str = "envoy.filters.http.ratelimit";
 const TOLLGATE_CLUSTER: &str = "tollgate";
 const UPSTREAM_CLUSTER: &str = "upstream";
 
@@ -29,6 +30,8 @@ pub struct Bootstrap {
     /// How long Envoy waits for a decision. Long beside a decision and beside Envoy's own 20 ms: a
     /// slow test machine must not look like a failed service.
     pub timeout: Duration,
+    /// Domains that a route may be asked about beside that one, each by a filter of its own.
+    pub shared_domains: Vec<String>,
     /// What is limited, first match first; anything else goes to the upstream unlimited.
     pub routes: Vec<Route>,
 }
@@ -39,6 +42,7 @@ pub struct Route {
     prefix: String,
     rate_limits: Vec<Value>,
     answer_headers: Vec<Value>,
+    per_filter: Map<String, Value>,
 }
 
 impl Bootstrap {
@@ -51,8 +55,16 @@ impl Bootstrap {
             domain: domain.to_owned(),
             failure_mode_deny: false,
             timeout: Duration::from_millis(250),
+            shared_domains: Vec::new(),
             routes: Vec::new(),
         }
+    }
+
+    /// Adds a filter that asks in this domain, for the routes that say so.
+    #[must_use]
+    pub fn shared_domain(mut self, domain: &str) -> Self {
+        self.shared_domains.push(domain.to_owned());
+        self
     }
 
     /// Adds a route.
@@ -100,25 +112,32 @@ impl Bootstrap {
                     "route_config": {"virtual_hosts": [{
                         "name": "all", "domains": ["*"], "routes": self.routes(),
                     }]},
-                    "http_filters": [self.ratelimit_filter(), {
-                        "name": "envoy.filters.http.router",
-                        "typed_config": {
-                            "@type": "type.googleapis.com/\
-                                envoy.extensions.filters.http.router.v3.Router",
-                        },
-                    }],
+                    "http_filters": self.http_filters(),
                 },
             }]}],
         })
     }
 
-    fn ratelimit_filter(&self) -> Value {
+    fn http_filters(&self) -> Vec<Value> {
+        let own = self.ratelimit_filter(RATELIMIT_FILTER, &self.domain);
+        let shared = self.shared_domains.iter();
+        let shared = shared.map(|domain| self.ratelimit_filter(&shared_filter(domain), domain));
+        let router = json!({
+            "name": "envoy.filters.http.router",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+            },
+        });
+        std::iter::once(own).chain(shared).chain([router]).collect()
+    }
+
+    fn ratelimit_filter(&self, name: &str, domain: &str) -> Value {
         json!({
-            "name": "envoy.filters.http.ratelimit",
+            "name": name,
             "typed_config": {
                 "@type":
                     "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit",
-                "domain": self.domain,
+                "domain": domain,
                 "failure_mode_deny": self.failure_mode_deny,
                 "timeout": format!("{}s", self.timeout.as_secs_f64()),
                 "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
@@ -136,6 +155,7 @@ impl Bootstrap {
                 "match": {"prefix": route.prefix},
                 "route": {"cluster": UPSTREAM_CLUSTER, "rate_limits": route.rate_limits},
                 "response_headers_to_add": route.answer_headers,
+                "typed_per_filter_config": route.per_filter,
             })
         });
         let rest = json!({"match": {"prefix": "/"}, "route": {"cluster": UPSTREAM_CLUSTER}});
@@ -147,7 +167,12 @@ impl Route {
     /// A route without descriptors: nothing is asked.
     #[must_use]
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), rate_limits: Vec::new(), answer_headers: Vec::new() }
+        Self {
+            prefix: prefix.to_owned(),
+            rate_limits: Vec::new(),
+            answer_headers: Vec::new(),
+            per_filter: Map::new(),
+        }
     }
 
     /// Adds a descriptor: one entry an action, in order. If an action has nothing to say about a
@@ -155,6 +180,25 @@ impl Route {
     #[must_use]
     pub fn descriptor(mut self, actions: &[Value]) -> Self {
         self.rate_limits.push(json!({"actions": actions}));
+        self
+    }
+
+    /// Adds a whole `RateLimit` of Envoy's: actions, and what a descriptor cannot say.
+    #[must_use]
+    pub fn rate_limit(mut self, entry: Value) -> Self {
+        self.rate_limits.push(entry);
+        self
+    }
+
+    /// Has this route asked about in a shared domain, by one `RateLimit`.
+    #[must_use]
+    pub fn shared_rate_limit(mut self, domain: &str, entry: Value) -> Self {
+        let config = json!({
+            "@type":
+                "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute",
+            "rate_limits": [entry],
+        });
+        self.per_filter.insert(shared_filter(domain), config);
         self
     }
 }
@@ -194,6 +238,11 @@ pub fn header_value_match(value: &str, header: &str, exact: &str) -> Value {
 #[must_use]
 pub fn remote_address() -> Value {
     json!({"remote_address": {}})
+}
+
+/// The filter that asks in a shared domain, as Envoy Gateway names it.
+fn shared_filter(domain: &str) -> String {
+    format!("{RATELIMIT_FILTER}/{domain}")
 }
 
 fn socket(address: SocketAddr) -> Value {
