@@ -15,7 +15,9 @@ use anyhow::Context as _;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::{
     AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
 };
-use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
+};
 pub use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
 pub use envoy_types::pb::google::protobuf::Any;
 use rustls::ServerConfig;
@@ -152,11 +154,7 @@ impl Drop for Ads {
     }
 }
 
-async fn serve(
-    listener: std::net::TcpListener,
-    tls: Option<TlsAcceptor>,
-    service: Service,
-) {
+async fn serve(listener: std::net::TcpListener, tls: Option<TlsAcceptor>, service: Service) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     let (accepted, incoming) = mpsc::channel(16);
     let accept = async move {

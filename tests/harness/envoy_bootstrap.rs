@@ -183,22 +183,31 @@ impl Route {
         self
     }
 
-    /// Adds a whole `RateLimit` of Envoy's: actions, and what a descriptor cannot say.
+    /// Adds a whole `RateLimit` of Envoy's, as the filter's own configuration for this route: only
+    /// there Envoy heeds `hits_addend` and `apply_on_stream_done`.
     #[must_use]
-    pub fn rate_limit(mut self, entry: Value) -> Self {
-        self.rate_limits.push(entry);
-        self
+    pub fn rate_limit(self, entry: Value) -> Self {
+        self.filter_rate_limit(RATELIMIT_FILTER.to_owned(), entry)
     }
 
     /// Has this route asked about in a shared domain, by one `RateLimit`.
     #[must_use]
-    pub fn shared_rate_limit(mut self, domain: &str, entry: Value) -> Self {
-        let config = json!({
-            "@type":
-                "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute",
-            "rate_limits": [entry],
-        });
-        self.per_filter.insert(shared_filter(domain), config);
+    pub fn shared_rate_limit(self, domain: &str, entry: Value) -> Self {
+        self.filter_rate_limit(shared_filter(domain), entry)
+    }
+
+    fn filter_rate_limit(mut self, filter: String, entry: Value) -> Self {
+        let new = || {
+            json!({
+                "@type": "type.googleapis.com/\
+                    envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute",
+                "rate_limits": [],
+            })
+        };
+        let config = self.per_filter.entry(filter).or_insert_with(new);
+        if let Some(entries) = config["rate_limits"].as_array_mut() {
+            entries.push(entry);
+        }
         self
     }
 }

@@ -96,13 +96,33 @@ fn shapes() -> Vec<Shape> {
     }});
     let path = header_match("rule-0-path", ":path", &json!({"prefix": "/path/deep"}), true);
     vec![
-        Shape::new("header", vec![header_match("rule-0-match-0", "x-user", &exact, true)], &[&header]),
-        Shape::new("inverted", vec![header_match("rule-0-match-0", "x-user", &exact, false)], &[&header]),
+        Shape::new(
+            "header",
+            vec![header_match("rule-0-match-0", "x-user", &exact, true)],
+            &[&header],
+        ),
+        Shape::new(
+            "inverted",
+            vec![header_match("rule-0-match-0", "x-user", &exact, false)],
+            &[&header],
+        ),
         Shape::new("distinct", vec![distinct], &["rule-0-match-0"]),
-        Shape::new("method", vec![header_match("rule-0-method", ":method", &method, true)], &[&method_key]),
+        Shape::new(
+            "method",
+            vec![header_match("rule-0-method", ":method", &method, true)],
+            &[&method_key],
+        ),
         Shape::new("path", vec![path], &[&path_key]),
-        Shape::new("cidr", vec![cidr("127.0.0.0/8", "127.0.0.0", false)], &["masked_remote_address=127.0.0.0/8"]),
-        Shape::new("outside", vec![cidr("invert:10.0.0.0/8", "10.0.0.0", true)], &["masked_remote_address=invert:10.0.0.0/8"]),
+        Shape::new(
+            "cidr",
+            vec![cidr("127.0.0.0/8", "127.0.0.0", false)],
+            &["masked_remote_address=127.0.0.0/8"],
+        ),
+        Shape::new(
+            "outside",
+            vec![cidr("invert:10.0.0.0/8", "10.0.0.0", true)],
+            &["masked_remote_address=invert:10.0.0.0/8"],
+        ),
         Shape::new(
             "each-client",
             vec![cidr("127.0.0.0/8", "127.0.0.0", false), json!({"remote_address": {}})],
@@ -135,8 +155,7 @@ impl Gateway {
         node.expect_metric("tollgate_xds_responses_total{result=\"accepted\"} 1").await?;
         let upstream = Upstream::start().await?;
         // Refusing on failure: so a 200 is an answer, not the failure mode.
-        let bootstrap =
-            Bootstrap::new(node.decide, upstream.address(), DOMAIN).failure_mode_deny();
+        let bootstrap = Bootstrap::new(node.decide, upstream.address(), DOMAIN).failure_mode_deny();
         let envoy = Envoy::start(&binary, &arrange(bootstrap)).await?;
         Ok(Some(Self { envoy, node, upstream, _ads: ads }))
     }

@@ -75,11 +75,7 @@ async fn equal_content_under_another_version_and_in_another_order_rebuilds_nothi
 async fn of_three_domains_one_bad_two_are_updated_and_the_third_keeps_its_last()
 -> anyhow::Result<()> {
     let all = |number, is_good| {
-        vec![
-            domain("a", number, true),
-            domain("ns/b", number, is_good),
-            domain("c", number, true),
-        ]
+        vec![domain("a", number, true), domain("ns/b", number, is_good), domain("c", number, true)]
     };
     let ads = Ads::start("1", all(100, true), None)?;
     let node = XdsNode::start(&ads, &[FORCED]).await?;

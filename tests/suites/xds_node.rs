@@ -137,16 +137,14 @@ impl XdsNode {
 
     /// Waits for a line of the metrics.
     pub(crate) async fn expect_metric(&self, line: &str) -> anyhow::Result<()> {
-        wait::until(line, BOUND, async || {
-            match http::get(self.admin, "/metrics", &[]).await {
-                Ok(answer) if answer.text().lines().any(|found| found == line) => Probe::Holds(()),
-                Ok(answer) => {
-                    let shown = answer.text();
-                    let ours = shown.lines().filter(|line| line.contains("xds"));
-                    Probe::NotYet(ours.collect::<Vec<_>>().join("; "))
-                }
-                Err(error) => Probe::NotYet(format!("{error:#}")),
+        wait::until(line, BOUND, async || match http::get(self.admin, "/metrics", &[]).await {
+            Ok(answer) if answer.text().lines().any(|found| found == line) => Probe::Holds(()),
+            Ok(answer) => {
+                let shown = answer.text();
+                let ours = shown.lines().filter(|line| line.contains("xds"));
+                Probe::NotYet(ours.collect::<Vec<_>>().join("; "))
             }
+            Err(error) => Probe::NotYet(format!("{error:#}")),
         })
         .await
     }

@@ -214,7 +214,9 @@ const XDS: &[Variable] = &[
     variable(
         "CONFIG_GRPC_XDS_SERVER_TLS_SAN",
         "",
-        Honoured("the name that the server's certificate must have; the host of its URL unless set"),
+        Honoured(
+            "the name that the server's certificate must have; the host of its URL unless set",
+        ),
     ),
     variable(
         "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL",

@@ -112,7 +112,8 @@ fn tls<F: Fn(&str) -> Option<String>>(
         (Some(cert), Some(key)) => Some(PairFiles { cert, key }),
         (None, None) => None,
         (cert, _) => {
-            let [set, other] = ["CONFIG_GRPC_XDS_CLIENT_TLS_CERT", "CONFIG_GRPC_XDS_CLIENT_TLS_KEY"];
+            let [set, other] =
+                ["CONFIG_GRPC_XDS_CLIENT_TLS_CERT", "CONFIG_GRPC_XDS_CLIENT_TLS_KEY"];
             let (unset, set) = if cert.is_some() { (other, set) } else { (set, other) };
             values.refuse(unset, format!("is not set, {set} is"), "set both or neither");
             None

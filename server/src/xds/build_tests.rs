@@ -15,11 +15,8 @@ fn config(domain: &str, key: &str, number: u32) -> RateLimitConfig {
         requests_per_unit: number,
         ..Default::default()
     };
-    let leaf = RateLimitDescriptor {
-        key: key.into(),
-        rate_limit: Some(limit),
-        ..Default::default()
-    };
+    let leaf =
+        RateLimitDescriptor { key: key.into(), rate_limit: Some(limit), ..Default::default() };
     RateLimitConfig { name: domain.into(), domain: domain.into(), descriptors: vec![leaf] }
 }
 
@@ -154,8 +151,7 @@ fn a_bomb_is_refused_and_its_neighbour_is_not() {
     wide.descriptors = vec![RateLimitDescriptor::default(); MESSAGES_MAX + 1];
     let mut node = Node::new();
     let told = node.take(vec![any(&deep), any(&config("good", "k", 1)), any(&wide)]);
-    let expected =
-        ["deep: has descriptors nested too deeply", "wide: has too many descriptors"];
+    let expected = ["deep: has descriptors nested too deeply", "wide: has too many descriptors"];
     assert_eq!(told, expected);
     assert_eq!(node.domains(), pairs(&[("good", 1)]));
 }

@@ -103,7 +103,13 @@ impl Client {
                 continue;
             };
             let retry_in_ms = wait.as_millis() as u64;
-            tracing::warn!(event = "xds_disconnected", server, error, retry_in_ms, "what decides stays");
+            tracing::warn!(
+                event = "xds_disconnected",
+                server,
+                error,
+                retry_in_ms,
+                "what decides stays"
+            );
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 Some(()) = hangup.recv() => {}

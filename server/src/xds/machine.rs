@@ -35,11 +35,7 @@ pub(crate) struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            first: Duration::from_millis(100),
-            longest: Duration::from_secs(10),
-            jitter: true,
-        }
+        Self { first: Duration::from_millis(100), longest: Duration::from_secs(10), jitter: true }
     }
 }
 
@@ -128,14 +124,7 @@ struct Refused {
 
 impl Machine {
     pub(super) fn new(backoff: Backoff) -> Self {
-        Self {
-            backoff,
-            stream: None,
-            served: None,
-            refused: None,
-            refused_at: None,
-            failures: 0,
-        }
+        Self { backoff, stream: None, served: None, refused: None, refused_at: None, failures: 0 }
     }
 
     /// A stream is open: what is said first on it. Never a version: on another stream it may have
@@ -244,7 +233,8 @@ impl Stream {
 
 impl Refused {
     fn next_wait(&mut self) -> Duration {
-        let doubled = REPEAT_FIRST.saturating_mul(1_u32.checked_shl(self.repeats).unwrap_or(u32::MAX));
+        let doubled =
+            REPEAT_FIRST.saturating_mul(1_u32.checked_shl(self.repeats).unwrap_or(u32::MAX));
         self.repeats = self.repeats.saturating_add(1);
         doubled.min(REPEAT_MAX)
     }

@@ -66,7 +66,8 @@ impl Target {
             Some(port) => port.parse().ok().filter(|port| *port != 0)?,
             None => PORT,
         };
-        let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
+        let is_host =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
         let fits = !host.is_empty() && host.len() <= 253 && host.chars().all(is_host);
         fits.then(|| Self { host: host.to_owned(), port })
     }

@@ -172,7 +172,8 @@ fn yaml(descriptors: &[RateLimitDescriptor]) -> String {
         )
     };
     let one = |node: &RateLimitDescriptor| {
-        let limit = node.rate_limit.as_ref().map(|limit| format!(", rate_limit: {}", policy(limit)));
+        let limit =
+            node.rate_limit.as_ref().map(|limit| format!(", rate_limit: {}", policy(limit)));
         format!(
             "{{key: '{}', value: '{}', shadow_mode: {}{}, descriptors: {}}}",
             node.key,
