@@ -251,6 +251,22 @@ async fn resources_of_one_domain_make_one_tree_only_if_the_operator_says_so() ->
     node.stop().await
 }
 
+#[tokio::test]
+async fn a_response_beyond_the_bound_is_not_read_and_makes_no_loop() -> anyhow::Result<()> {
+    let ads = Ads::start("1", vec![domain("d", 5, true)], None)?;
+    let bound = ("XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "32");
+    let node = XdsNode::start(&ads, &[FORCED, bound]).await?;
+    let lost = wait::until("three tries", BOUND, async || {
+        let lost = events(&node.process, "xds_disconnected");
+        if lost.len() > 2 { Probe::Holds(lost) } else { Probe::NotYet(format!("{lost:?}")) }
+    })
+    .await?;
+    let why = lost[0]["error"].as_str().context("no reason")?;
+    ensure!(why.starts_with("OutOfRange: "), "{why}");
+    ensure!(http::get(node.admin, "/readyz", &[]).await?.status == 503);
+    node.stop().await
+}
+
 async fn health(node: &XdsNode) -> anyhow::Result<ServingStatus> {
     let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", node.decide))?;
     let mut client = HealthClient::new(endpoint.connect().await?);

@@ -1,3 +1,5 @@
+//! The variables of the xDS client: what they mean, and what is wrong with them.
+
 use super::*;
 use crate::environment::read;
 

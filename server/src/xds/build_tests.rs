@@ -1,3 +1,5 @@
+//! What responses make of the limits, domain by domain.
+
 use tollgate_core::key::KeySecret;
 use tollgate_proto::xds::{
     Any, DiscoveryResponse, RateLimitDescriptor, RateLimitPolicy, RateLimitUnit,
@@ -169,4 +171,26 @@ fn the_deepest_tree_that_is_accepted_fits_a_small_stack() {
     let thread = std::thread::Builder::new().stack_size(2 << 20);
     let told = thread.spawn(move || Node::new().take(vec![any(&deepest)])).unwrap();
     assert_eq!(told.join().unwrap(), [""; 0]);
+}
+
+proptest::proptest! {
+    /// Bytes that began as a good response and were spoilt anywhere: no panic, and no domain that
+    /// nobody named is decided by.
+    #[test]
+    fn no_bytes_make_a_panic(
+        spoilt in proptest::collection::vec((proptest::prelude::any::<usize>(), proptest::prelude::any::<u8>()), 1..6),
+    ) {
+        let resources = vec![any(&config("a", "k", 1)), any(&config("b", "k", 2))];
+        let mut bytes = DiscoveryResponse { resources, ..Default::default() }.encode_to_vec();
+        for (at, byte) in spoilt {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        if let Ok(response) = Response::read(&bytes) {
+            let node = Node::new();
+            let built = build(response, &node.active, &node.digests, Options::default());
+            proptest::prop_assert!(built.domains.len() == built.accepted);
+            proptest::prop_assert!(built.accepted + built.refused.len() <= 4);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Whatever happens to the server or the way to it, what decides stays.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tollgate_core::time::Clock;
 use tollgate_proto::xds::{DiscoveryRequest, STREAM_AGGREGATED_RESOURCES};
+use tonic::Status;
 use tonic::client::Grpc;
 
 use super::build::{Built, Digests, build};
@@ -142,7 +144,7 @@ impl Client {
         let path = PathAndQuery::from_static(STREAM_AGGREGATED_RESOURCES);
         // Many servers send nothing, not even headers, until there is a content.
         let answered = self.patiently(grpc.streaming(call, path, BytesIn)).await;
-        let mut incoming = answered.map_err(|status| causes(&status))?.into_inner();
+        let mut incoming = answered.map_err(|status| said(&status))?.into_inner();
         let mut first = Some(self.patiently(incoming.message()).await);
         loop {
             let come = match first.take() {
@@ -161,7 +163,7 @@ impl Client {
                     self.send(&requests, answer)?;
                 }
                 Some(Ok(None)) => return Ok(()),
-                Some(Err(status)) => return Err(causes(&status)),
+                Some(Err(status)) => return Err(said(&status)),
                 None => {}
             }
             let due = self.machine.due(self.clock.monotonic());
@@ -304,6 +306,14 @@ fn tell(refused: &[(String, Report)], is_loaded: bool) {
         "calls in them are not answered until they are right"
     };
     tracing::error!(event = "config_rejected", domains = refused.len(), "{then}");
+}
+
+/// Why a stream ended, in a line.
+fn said(status: &Status) -> String {
+    let text = format!("{:?}: {}", status.code(), status.message());
+    let Some(source) = status.source() else { return text };
+    let cause = causes(source);
+    if text.contains(&cause) { text } else { format!("{text}: {cause}") }
 }
 
 /// Waits that long, or for ever.

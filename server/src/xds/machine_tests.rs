@@ -1,3 +1,5 @@
+//! Each rule of the protocol, in no time, and what holds whatever comes.
+
 use proptest::prelude::*;
 
 use super::*;

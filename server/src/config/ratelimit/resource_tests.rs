@@ -1,3 +1,5 @@
+//! A resource means what a file of the same content means, and is wrong in the same words.
+
 use proptest::prelude::*;
 use tollgate_core::limit::{Bound, Unit, Window};
 use tollgate_core::metadata::Value as MetadataValue;
