@@ -6,6 +6,7 @@
 
 pub mod json;
 pub mod ratelimit;
+pub mod xds;
 
 /// Envoy's rate-limit service, version 3, as generated.
 pub mod rls {

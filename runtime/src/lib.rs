@@ -2,6 +2,7 @@
 //! listening sockets (TCP and Unix), a current-thread runtime a core, and drain.
 
 pub mod clock;
+pub mod connect;
 pub mod cores;
 pub mod drain;
 pub mod listen;

@@ -20,6 +20,7 @@ pub mod reload;
 pub mod state;
 pub mod statistics;
 pub mod tls;
+mod xds;
 
 #[cfg(test)]
 mod vectors;

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use tollgate_server::cli::{Cli, run, tell};
 
 /// Fewer cycles and less memory per call than the system's allocator: see docs/performance.md.
@@ -10,7 +9,7 @@ use tollgate_server::cli::{Cli, run, tell};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match run(Cli::from_process()) {
         Ok(code) => code,
         Err(error) => {
             tell(&error);

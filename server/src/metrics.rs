@@ -48,6 +48,10 @@ const UNAUTHENTICATED: &str = "tollgate_unauthenticated_peers_total";
 const TLS_RELOADS: &str = "tollgate_tls_reloads_total";
 const TLS_SUCCESS: &str = "tollgate_tls_last_reload_success";
 const TLS_NOT_AFTER: &str = "tollgate_tls_certificate_not_after_timestamp_seconds";
+const CONFIG_HASH: &str = "tollgate_config_hash";
+const XDS_CONNECTED: &str = "tollgate_xds_connected";
+const XDS_RESPONSES: &str = "tollgate_xds_responses_total";
+const XDS_REFUSED: &str = "tollgate_xds_domain_refused";
 const BUILD: &str = "tollgate_build_info";
 
 /// Makes the process's recorder and returns what renders it. Metrics made before are lost, so this
@@ -144,6 +148,60 @@ pub(crate) fn tls_recovered(listener: &'static str) {
     gauge!(TLS_SUCCESS, "listener" => listener).set(1.0);
 }
 
+/// A server is to send the configuration, and has not yet.
+pub fn config_awaited() {
+    for result in ["ok", "failed"] {
+        counter!(CONFIG_LOADS, "result" => result).increment(0);
+    }
+    gauge!(CONFIG_SUCCESS).set(0.0);
+}
+
+/// Shows which content decides; as many bits of its hash as a gauge holds.
+pub fn set_config_hash(hash: u64) {
+    const GAUGE_BITS: u32 = 53;
+    gauge!(CONFIG_HASH).set((hash >> (u64::BITS - GAUGE_BITS)) as f64);
+}
+
+/// What became of a response of the xDS server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XdsResponse {
+    /// All of it decides.
+    Accepted,
+    /// It is what decides already.
+    Unchanged,
+    /// Some of its domains decide.
+    Partial,
+    /// None of its domains decides.
+    Rejected,
+    /// It is what was refused before.
+    Repeated,
+    /// It is of a type that nobody asked for.
+    Foreign,
+}
+
+/// Counts a response of the xDS server.
+pub fn count_xds_response(result: XdsResponse) {
+    let result = match result {
+        XdsResponse::Accepted => "accepted",
+        XdsResponse::Unchanged => "unchanged",
+        XdsResponse::Partial => "partial",
+        XdsResponse::Rejected => "rejected",
+        XdsResponse::Repeated => "repeated",
+        XdsResponse::Foreign => "foreign",
+    };
+    counter!(XDS_RESPONSES, "result" => result).increment(1);
+}
+
+/// Shows whether there is a connection to the xDS server.
+pub fn set_xds_connected(is_connected: bool) {
+    gauge!(XDS_CONNECTED).set(if is_connected { 1.0 } else { 0.0 });
+}
+
+/// Shows whether a domain's newest content was refused. The caller bounds how many names there are.
+pub fn set_xds_domain_refused(domain: &str, refused: u32) {
+    gauge!(XDS_REFUSED, "domain" => domain.to_owned()).set(f64::from(refused));
+}
+
 /// The counters of one API, looked up once.
 #[derive(Clone, Debug)]
 pub struct Decisions {
@@ -204,5 +262,9 @@ fn describe() {
     describe_counter!(TLS_RELOADS, "Contents of certificate files, by what became of them.");
     describe_gauge!(TLS_SUCCESS, "1 if what stands in the certificate files is served.");
     describe_gauge!(TLS_NOT_AFTER, "When the served certificate ends.");
+    describe_gauge!(CONFIG_HASH, "The leading bits of the deciding configuration's hash.");
+    describe_gauge!(XDS_CONNECTED, "1 while there is a connection to the xDS server.");
+    describe_counter!(XDS_RESPONSES, "Responses of the xDS server, by what became of them.");
+    describe_gauge!(XDS_REFUSED, "1 for a domain whose newest content was refused.");
     describe_gauge!(BUILD, "The running version; always 1.");
 }

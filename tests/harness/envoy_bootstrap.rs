@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::envoy_route::{RATELIMIT_FILTER, Route, shared_filter};
+
 /// The listener's name in Envoy's admin answers.
 pub(crate) const LISTENER: &str = "edge";
 
@@ -39,6 +41,8 @@ pub struct Bootstrap {
     /// The lines of Envoy's access log on its standard output, as one of its format strings; none
     /// is written unless a test asks for it.
     pub access_log: Option<String>,
+    /// Domains that a route may be asked about beside that one, each by a filter of its own.
+    pub shared_domains: Vec<String>,
     /// What is limited, first match first; anything else goes to the upstream unlimited.
     pub routes: Vec<Route>,
 }
@@ -52,14 +56,6 @@ pub struct ClientTls {
     pub pair: Option<[PathBuf; 2]>,
     /// Whether it names HTTP/2 in the handshake (ALPN).
     pub alpn: bool,
-}
-
-/// The requests under one path prefix and the descriptors they are asked with.
-#[derive(Debug, Clone)]
-pub struct Route {
-    prefix: String,
-    rate_limits: Vec<Value>,
-    answer_headers: Vec<Value>,
 }
 
 impl Bootstrap {
@@ -76,8 +72,16 @@ impl Bootstrap {
             more: Vec::new(),
             tls: None,
             access_log: None,
+            shared_domains: Vec::new(),
             routes: Vec::new(),
         }
+    }
+
+    /// Adds a filter that asks in this domain, for the routes that say so.
+    #[must_use]
+    pub fn shared_domain(mut self, domain: &str) -> Self {
+        self.shared_domains.push(domain.to_owned());
+        self
     }
 
     /// Adds a route.
@@ -185,13 +189,7 @@ impl Bootstrap {
                     "route_config": {"virtual_hosts": [{
                         "name": "all", "domains": ["*"], "routes": self.routes(),
                     }]},
-                    "http_filters": [self.ratelimit_filter(), {
-                        "name": "envoy.filters.http.router",
-                        "typed_config": {
-                            "@type": "type.googleapis.com/\
-                                envoy.extensions.filters.http.router.v3.Router",
-                        },
-                    }],
+                    "http_filters": self.http_filters(),
                 },
             }]}],
         })
@@ -211,13 +209,26 @@ impl Bootstrap {
         self.access_log.iter().map(log).collect()
     }
 
-    fn ratelimit_filter(&self) -> Value {
+    fn http_filters(&self) -> Vec<Value> {
+        let own = self.ratelimit_filter(RATELIMIT_FILTER, &self.domain);
+        let shared = self.shared_domains.iter();
+        let shared = shared.map(|domain| self.ratelimit_filter(&shared_filter(domain), domain));
+        let router = json!({
+            "name": "envoy.filters.http.router",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+            },
+        });
+        std::iter::once(own).chain(shared).chain([router]).collect()
+    }
+
+    fn ratelimit_filter(&self, name: &str, domain: &str) -> Value {
         json!({
-            "name": "envoy.filters.http.ratelimit",
+            "name": name,
             "typed_config": {
                 "@type":
                     "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit",
-                "domain": self.domain,
+                "domain": domain,
                 "failure_mode_deny": self.failure_mode_deny,
                 "timeout": format!("{}s", self.timeout.as_secs_f64()),
                 "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
@@ -235,6 +246,7 @@ impl Bootstrap {
                 "match": {"prefix": route.prefix},
                 "route": {"cluster": UPSTREAM_CLUSTER, "rate_limits": route.rate_limits},
                 "response_headers_to_add": route.answer_headers,
+                "typed_per_filter_config": route.per_filter,
             })
         });
         let rest = json!({"match": {"prefix": "/"}, "route": {"cluster": UPSTREAM_CLUSTER}});
@@ -265,59 +277,6 @@ impl ClientTls {
             },
         })
     }
-}
-
-impl Route {
-    /// A route without descriptors: nothing is asked.
-    #[must_use]
-    pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), rate_limits: Vec::new(), answer_headers: Vec::new() }
-    }
-
-    /// Adds a descriptor: one entry an action, in order. If an action has nothing to say about a
-    /// request, Envoy leaves its descriptor out.
-    #[must_use]
-    pub fn descriptor(mut self, actions: &[Value]) -> Self {
-        self.rate_limits.push(json!({"actions": actions}));
-        self
-    }
-}
-
-impl Route {
-    /// Has Envoy answer with a header that tells what it knows: `format` is one of its format
-    /// strings, such as `%DYNAMIC_METADATA(namespace:key)%`.
-    #[must_use]
-    pub fn answer_header(mut self, name: &str, format: &str) -> Self {
-        self.answer_headers.push(json!({"header": {"key": name, "value": format}}));
-        self
-    }
-}
-
-/// The entry `generic_key = value`.
-#[must_use]
-pub fn generic_key(value: &str) -> Value {
-    json!({"generic_key": {"descriptor_value": value}})
-}
-
-/// The entry `key =` the header's value.
-#[must_use]
-pub fn request_header(header: &str, key: &str) -> Value {
-    json!({"request_headers": {"header_name": header, "descriptor_key": key}})
-}
-
-/// The entry `header_match = value`, if the header has exactly the text.
-#[must_use]
-pub fn header_value_match(value: &str, header: &str, exact: &str) -> Value {
-    json!({"header_value_match": {
-        "descriptor_value": value,
-        "headers": [{"name": header, "string_match": {"exact": exact}}],
-    }})
-}
-
-/// The entry `remote_address =` the client's address.
-#[must_use]
-pub fn remote_address() -> Value {
-    json!({"remote_address": {}})
 }
 
 fn socket(address: SocketAddr) -> Value {

@@ -5,11 +5,13 @@
 //! and puts what it saw into its failure messages. It asserts nothing about Tollgate's answers:
 //! that is the suites' part.
 
+pub mod ads;
 pub mod binary;
 pub mod certificates;
 pub mod curl;
 pub mod envoy;
 pub mod envoy_bootstrap;
+pub mod envoy_route;
 pub mod held_port;
 pub mod http;
 pub mod lines;

@@ -12,7 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tollgate_tests::envoy::{self, Envoy};
-use tollgate_tests::envoy_bootstrap::{Bootstrap, Route, generic_key, request_header};
+use tollgate_tests::envoy_bootstrap::Bootstrap;
+use tollgate_tests::envoy_route::{Route, generic_key, request_header};
 use tollgate_tests::held_port::HeldPort;
 use tollgate_tests::raw_grpc::RawGrpc;
 use tollgate_tests::rls::{

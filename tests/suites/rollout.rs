@@ -2,7 +2,8 @@
 
 use anyhow::ensure;
 use tollgate_tests::envoy::{self, Envoy};
-use tollgate_tests::envoy_bootstrap::{Bootstrap, Route, generic_key};
+use tollgate_tests::envoy_bootstrap::Bootstrap;
+use tollgate_tests::envoy_route::{Route, generic_key};
 use tollgate_tests::tollgate::Tollgate;
 use tollgate_tests::upstream::Upstream;
 

@@ -5,7 +5,8 @@
 
 use anyhow::{Context as _, ensure};
 use tollgate_tests::envoy;
-use tollgate_tests::envoy_bootstrap::{Bootstrap, Route, generic_key, request_header};
+use tollgate_tests::envoy_bootstrap::Bootstrap;
+use tollgate_tests::envoy_route::{Route, generic_key, request_header};
 use tollgate_tests::http::Answer;
 use tollgate_tests::rls;
 use tollgate_tests::tollgate::Tollgate;

@@ -10,7 +10,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tollgate_tests::envoy::{self, Envoy};
-use tollgate_tests::envoy_bootstrap::{Bootstrap, Route, generic_key};
+use tollgate_tests::envoy_bootstrap::Bootstrap;
+use tollgate_tests::envoy_route::{Route, generic_key};
 use tollgate_tests::http;
 use tollgate_tests::raw_grpc::{RawGrpc, framed};
 use tollgate_tests::rls::{

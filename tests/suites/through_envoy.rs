@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, ensure};
 use tollgate_tests::envoy;
-use tollgate_tests::envoy_bootstrap::{
-    Bootstrap, Route, generic_key, header_value_match, remote_address, request_header,
+use tollgate_tests::envoy_bootstrap::Bootstrap;
+use tollgate_tests::envoy_route::{
+    Route, generic_key, header_value_match, remote_address, request_header,
 };
 use tollgate_tests::http::Answer;
 

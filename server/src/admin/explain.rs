@@ -31,7 +31,7 @@ pub(super) fn explain(
         hits_addend: message.hits_addend,
     };
     let active = decider.active();
-    if !active.is_loaded() {
+    if !active.decides(request.domain) {
         return Err(Refused::unavailable(Unavailable::NotLoaded.to_string()));
     }
     let previewed = decider.preview(&active, &request);

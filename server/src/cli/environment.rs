@@ -12,7 +12,7 @@ use crate::reload::Loaded;
 
 /// Runs a node by the variables alone.
 pub(super) fn serve() -> anyhow::Result<ExitCode> {
-    let Settings { config, health } = match environment::read(value) {
+    let Settings { config, health, xds } = match environment::read(value) {
         Ok(settings) => settings,
         Err(report) => {
             output::words(&report.to_string());
@@ -22,7 +22,11 @@ pub(super) fn serve() -> anyhow::Result<ExitCode> {
     };
     log::start(&config.telemetry);
     warn_of_ignored(&config.ratelimit_files);
-    node::run(Loaded::environment(config, health), Greeting::Quiet)?;
+    let loaded = match xds {
+        Some(settings) => Loaded::xds(config, settings, health),
+        None => Loaded::environment(config, health),
+    };
+    node::run(loaded, Greeting::Quiet)?;
     Ok(ExitCode::SUCCESS)
 }
 

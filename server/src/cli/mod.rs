@@ -13,7 +13,7 @@ mod table;
 mod variables;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -25,6 +25,8 @@ use crate::reload::{self, Loaded};
 
 const AFTER_HELP: &str = "\
 Without a command, tollgate starts on embedded defaults: one demo limit, nothing to configure.
+
+Started as `ratelimit` without arguments, it runs `tollgate serve`.
 
 Examples:
   tollgate                                start and print what to try
@@ -92,6 +94,27 @@ enum Command {
     Status(status::StatusArgs),
 }
 
+impl Cli {
+    /// What the command line says; ends the process where it is wrong or asks for help.
+    pub fn from_process() -> Self {
+        let mut arguments = std::env::args_os();
+        let own = arguments.next().unwrap_or_default();
+        if arguments.next().is_none() && is_reference(Path::new(&own)) {
+            let command = Some(Command::Serve { config: None });
+            let addresses =
+                AddressArgs { decide_address: None, http_address: None, admin_address: None };
+            return Self { command, addresses };
+        }
+        Self::parse()
+    }
+}
+
+/// Whether this process was started as envoyproxy/ratelimit is, whose deployments call a binary of
+/// that name without arguments: a link to this one serves by the environment.
+fn is_reference(own: &Path) -> bool {
+    own.file_name().is_some_and(|name| name == "ratelimit")
+}
+
 /// Tells on standard error what went wrong: the error and its causes, in a line.
 pub fn tell(error: &anyhow::Error) {
     output::words(&format!("error: {}", output::causes(error)));
@@ -140,7 +163,7 @@ fn bare(addresses: &AddressArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(file: &std::path::Path) -> anyhow::Result<ExitCode> {
+fn serve(file: &Path) -> anyhow::Result<ExitCode> {
     let loaded = match reload::load(file) {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -169,6 +192,20 @@ mod tests {
         for command in [&["schema"][..], &["serve", "-c", "a.yaml"], &["limits", "list"]] {
             let error = Cli::try_parse_from(flags.iter().chain(command)).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_references_name_is_known_in_any_folder_and_no_other_is() {
+        for (own, expected) in [
+            ("/bin/ratelimit", true),
+            ("ratelimit", true),
+            ("/bin/tollgate", false),
+            ("/ratelimit/tollgate", false),
+            ("ratelimit2", false),
+            ("", false),
+        ] {
+            assert_eq!(is_reference(Path::new(own)), expected, "{own}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What decides at the moment.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use tollgate_core::decision::Modes;
@@ -21,9 +22,21 @@ pub struct Active {
     pub answers: Answers,
     /// False until there are limits for the first time: nothing is decided then.
     is_loaded: bool,
+    /// What it does not decide although it decides the rest.
+    withheld: Withheld,
     /// The figures of each limit that has its path as its name, by `Limit::id`; made at its first
     /// hit.
     pub(super) figures: Box<[OnceLock<Arc<LimitFigures>>]>,
+}
+
+/// Domains whose rules somebody wrote and that are not known: requests in them get no decision, so
+/// that none passes for want of a rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Withheld {
+    /// Domains of which no rules were ever right.
+    pub domains: BTreeSet<Arc<str>>,
+    /// Every domain without rules: there are some that cannot even be told a domain's.
+    pub others: bool,
 }
 
 /// How answers are made, for every domain.
@@ -58,13 +71,25 @@ impl Active {
     pub fn new(domains: Domains, answers: Answers, secret: &KeySecret) -> Self {
         let limits = LimitSet::new(domains, secret);
         let figures = (0..limits.limit_count()).map(|_| OnceLock::new()).collect();
-        Self { limits, answers, is_loaded: true, figures }
+        Self { limits, answers, is_loaded: true, withheld: Withheld::default(), figures }
     }
 
     /// What stands there until a configuration is right for the first time: it decides nothing, so
     /// that nothing passes for want of a rule.
     pub fn unloaded(answers: Answers, secret: &KeySecret) -> Self {
         Self { is_loaded: false, ..Self::new(Domains::new(), answers, secret) }
+    }
+
+    /// The same, but for what is withheld.
+    pub fn withholding(self, withheld: Withheld) -> Self {
+        Self { withheld, ..self }
+    }
+
+    /// Whether it decides requests in `domain`.
+    pub fn decides(&self, domain: &str) -> bool {
+        let Withheld { domains, others } = &self.withheld;
+        let is_withheld = !domains.is_empty() && domains.contains(domain);
+        self.is_loaded && !is_withheld && (!others || self.limits.domain(domain).is_some())
     }
 
     /// Whether it decides.

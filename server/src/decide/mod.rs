@@ -21,7 +21,7 @@ use tollgate_core::store::{Bounds, Refused};
 use tollgate_core::time::{Clock, LogClock, Now};
 
 use crate::statistics::Statistics;
-pub use active::{Active, Answers};
+pub use active::{Active, Answers, Withheld};
 pub use ledger::{LocalLedger, Totals};
 pub use preview::Previewed;
 
@@ -123,7 +123,7 @@ impl Decider {
         active: &'a Active,
         request: &Request<'a>,
     ) -> Result<Checked<'a>, Unavailable> {
-        if !active.is_loaded() {
+        if !active.decides(request.domain) {
             return Err(Unavailable::NotLoaded);
         }
         let plan = Plan::of(&active.limits, request);

@@ -12,6 +12,7 @@ mod settings;
 mod statistics;
 mod table;
 mod values;
+mod xds;
 
 pub(crate) use self::folders::inner_folders;
 pub(crate) use self::settings::{Settings, read};

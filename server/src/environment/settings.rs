@@ -9,6 +9,7 @@ use super::values::Values;
 use super::{listeners, statistics};
 use crate::config::{Config, Report};
 use crate::reload::HealthRule;
+use crate::xds;
 
 /// What the variables say.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     /// When health checks are told that traffic may come.
     pub(crate) health: HealthRule,
+    /// The server that has the limits, if they are in no files.
+    pub(crate) xds: Option<xds::Settings>,
 }
 
 /// Reads all of them.
@@ -30,10 +33,9 @@ pub(crate) fn read(strings: impl Fn(&str) -> Option<String>) -> Result<Settings,
     telemetry(&mut values, &mut config);
     statistics::read(&mut values, &mut config);
     answers(&mut values, &mut config);
-    source(&mut values, &mut config);
-    let health = values.truth("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED");
-    let health = if health == Some(true) { HealthRule::OnceLoaded } else { HealthRule::Always };
-    values.finish(Settings { config, health })
+    let xds = source(&mut values, &mut config);
+    let health = health(&mut values, xds.is_some());
+    values.finish(Settings { config, health, xds })
 }
 
 fn telemetry<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut Config) {
@@ -63,20 +65,29 @@ fn answers<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut C
     answers.near_limit_ratio = values.ratio("NEAR_LIMIT_RATIO").unwrap_or(answers.near_limit_ratio);
 }
 
-fn source<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut Config) {
+/// The reference listens only after its server's first content, unless it is forced to; here, that
+/// is told to health checks.
+fn health<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, is_xds: bool) -> HealthRule {
+    let is_asked = values.truth("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED") == Some(true);
+    let is_forced = values.truth("FORCE_START_WITHOUT_INITIAL_CONFIG") == Some(true);
+    if is_asked || (is_xds && !is_forced) { HealthRule::OnceLoaded } else { HealthRule::Always }
+}
+
+fn source<F: Fn(&str) -> Option<String>>(
+    values: &mut Values<F>,
+    config: &mut Config,
+) -> Option<xds::Settings> {
+    // Read for their errors: here, either value is the same.
+    for name in ["RUNTIME_WATCH_ROOT", "RUNTIME_IGNOREDOTFILES"] {
+        values.truth(name);
+    }
     match values.text("CONFIG_TYPE").as_deref() {
         None | Some("FILE") => {}
-        Some("GRPC_XDS_SOTW") => {
-            let help = "write FILE and mount the files below RUNTIME_ROOT";
-            values.refuse("CONFIG_TYPE", "GRPC_XDS_SOTW is not here yet", help);
+        Some("GRPC_XDS_SOTW") => return super::xds::settings(values),
+        Some(_) => {
+            let message = "expected FILE or GRPC_XDS_SOTW";
+            values.refuse("CONFIG_TYPE", message, "FILE is the default");
         }
-        Some(_) => values.refuse("CONFIG_TYPE", "expected FILE", "it is the default"),
-    }
-    // Read for their errors: here, either value is the same.
-    for name in
-        ["FORCE_START_WITHOUT_INITIAL_CONFIG", "RUNTIME_WATCH_ROOT", "RUNTIME_IGNOREDOTFILES"]
-    {
-        values.truth(name);
     }
     let text = |name: &str| {
         let default = || find(name).map_or("", |variable| variable.default).to_owned();
@@ -84,6 +95,7 @@ fn source<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut Co
     };
     let parts = ["RUNTIME_ROOT", "RUNTIME_SUBDIRECTORY", "RUNTIME_APPDIRECTORY"].map(text);
     config.ratelimit_files = vec![folder(&parts)];
+    None
 }
 
 /// The parts below each other; as for Go, a later part never begins at the root.

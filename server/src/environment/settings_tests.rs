@@ -19,7 +19,8 @@ fn wrong(set: &[(&'static str, &'static str)]) -> Vec<String> {
 
 #[test]
 fn nothing_set_is_an_empty_file_and_the_reference_s_folder() {
-    let Settings { config, health } = settings(&[]);
+    let Settings { config, health, xds } = settings(&[]);
+    assert_eq!(xds, None);
     let bare = Config::bare();
     assert_eq!(config.listeners, bare.listeners);
     let says = (config.telemetry.log_level, config.telemetry.log_format);
@@ -130,7 +131,7 @@ fn everything_wrong_is_told_at_once() {
         ("SHADOW_MODE", "yes"),
         ("QUOTA_MODE", ""),
         ("NEAR_LIMIT_RATIO", "nan"),
-        ("CONFIG_TYPE", "GRPC_XDS_SOTW"),
+        ("CONFIG_TYPE", "GRPC_XDS_DELTA"),
         ("RUNTIME_WATCH_ROOT", "on"),
         ("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED", "2"),
         ("GRPC_SERVER_USE_TLS", "please"),

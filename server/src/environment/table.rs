@@ -50,7 +50,6 @@ const fn variable(name: &'static str, default: &'static str, effect: Effect) -> 
     Variable { name, default, effect }
 }
 
-const NO_XDS: Effect = Ignored("xDS is not here yet");
 const NO_TRACING: Effect = Ignored("tracing is not here yet");
 const NO_REDIS: Effect = Ignored("there is no Redis");
 const NO_MEMCACHED: Effect = Ignored("there is no Memcached");
@@ -132,16 +131,20 @@ const CONFIGURATION: &[Variable] = &[
         Honoured("panic, fatal, error, warn, info, debug or trace; info unless set"),
     ),
     variable("LOG_FORMAT", "text", Honoured("text or json")),
-    variable("CONFIG_TYPE", "FILE", Honoured("FILE; GRPC_XDS_SOTW is not here yet, and an error")),
+    variable(
+        "CONFIG_TYPE",
+        "FILE",
+        Honoured("FILE, or GRPC_XDS_SOTW: the limits come from a server, see xds.md"),
+    ),
     variable(
         "FORCE_START_WITHOUT_INITIAL_CONFIG",
         "false",
-        Honoured("either way a start does not wait for files that are right"),
+        Honoured("files: either way a start waits for none; xDS: unless true, health checks wait"),
     ),
     variable(
         "HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED",
         "false",
-        Honoured("health checks fail until the files were right once"),
+        Honoured("health checks fail until the limits were right once"),
     ),
     variable(
         "RUNTIME_ROOT",
@@ -195,21 +198,75 @@ const ANSWERS: &[Variable] = &[
 ];
 
 const XDS: &[Variable] = &[
-    variable("CONFIG_GRPC_XDS_NODE_ID", "default", NO_XDS),
-    variable("CONFIG_GRPC_XDS_NODE_METADATA", "", NO_XDS),
-    variable("CONFIG_GRPC_XDS_SERVER_URL", "localhost:18000", NO_XDS),
-    variable("CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL", "3s", NO_XDS),
-    variable("CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "", NO_XDS),
-    variable("CONFIG_GRPC_XDS_SERVER_USE_TLS", "false", NO_XDS),
-    variable("CONFIG_GRPC_XDS_CLIENT_TLS_CERT", "", NO_XDS),
-    variable("CONFIG_GRPC_XDS_CLIENT_TLS_KEY", "", NO_XDS),
-    variable("CONFIG_GRPC_XDS_SERVER_TLS_CACERT", "", NO_XDS),
-    variable("CONFIG_GRPC_XDS_SERVER_TLS_SAN", "", NO_XDS),
-    variable("XDS_CLIENT_BACKOFF_INITIAL_INTERVAL", "10s", NO_XDS),
-    variable("XDS_CLIENT_BACKOFF_MAX_INTERVAL", "60s", NO_XDS),
-    variable("XDS_CLIENT_BACKOFF_RANDOM_FACTOR", "0.5", NO_XDS),
-    variable("XDS_CLIENT_BACKOFF_JITTER", "true", NO_XDS),
-    variable("XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "", NO_XDS),
+    variable(
+        "CONFIG_GRPC_XDS_NODE_ID",
+        "default",
+        Honoured("what this node calls itself; the server chooses its limits by it"),
+    ),
+    variable(
+        "CONFIG_GRPC_XDS_NODE_METADATA",
+        "",
+        Honoured("what else it says about itself: `name=value`, joined by commas"),
+    ),
+    variable(
+        "CONFIG_GRPC_XDS_SERVER_URL",
+        "localhost:18000",
+        Honoured("`host:port` of the server; also `dns:///host:port`"),
+    ),
+    variable(
+        "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL",
+        "3s",
+        Ignored("XDS_CLIENT_BACKOFF_INITIAL_INTERVAL says it"),
+    ),
+    variable(
+        "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS",
+        "",
+        Honoured("sent with the call, never shown: `name:value`, joined by commas"),
+    ),
+    variable("CONFIG_GRPC_XDS_SERVER_USE_TLS", "false", Honoured("the server is spoken to in TLS")),
+    variable(
+        "CONFIG_GRPC_XDS_CLIENT_TLS_CERT",
+        "",
+        Honoured("the certificate that this node shows; read anew for each connection"),
+    ),
+    variable("CONFIG_GRPC_XDS_CLIENT_TLS_KEY", "", Honoured("its key")),
+    variable(
+        "CONFIG_GRPC_XDS_SERVER_TLS_CACERT",
+        "",
+        Honoured("the authorities that may vouch for the server; the system's unless set"),
+    ),
+    variable(
+        "CONFIG_GRPC_XDS_SERVER_TLS_SAN",
+        "",
+        Honoured(
+            "the name that the server's certificate must have; the host of its URL unless set",
+        ),
+    ),
+    variable(
+        "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL",
+        "10s",
+        Honoured("the first wait before a new connection; it doubles; 100ms unless set"),
+    ),
+    variable(
+        "XDS_CLIENT_BACKOFF_MAX_INTERVAL",
+        "60s",
+        Honoured("the longest such wait; 10s unless set"),
+    ),
+    variable(
+        "XDS_CLIENT_BACKOFF_RANDOM_FACTOR",
+        "0.5",
+        Ignored("waits double, which this factor keeps them from"),
+    ),
+    variable(
+        "XDS_CLIENT_BACKOFF_JITTER",
+        "true",
+        Honoured("a wait is anything from nothing to that"),
+    ),
+    variable(
+        "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES",
+        "",
+        Honoured("bytes of a response; 64 MiB unless set, where the reference has 4"),
+    ),
 ];
 
 const STATISTICS: &[Variable] = &[

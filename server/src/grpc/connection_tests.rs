@@ -14,7 +14,8 @@ use tokio_rustls::TlsConnector;
 use tollgate_runtime::drain::Drain;
 
 use super::*;
-use crate::tls::{PairFiles, Protocol, Tls, provider};
+use crate::tls::material::provider;
+use crate::tls::{PairFiles, Protocol, Tls};
 
 /// Far above every bound here: what takes this long has no end.
 const FOR_EVER: Duration = Duration::from_secs(20);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::sources::Content;
 use crate::config::{Config, Domains, Report};
+use crate::xds;
 
 /// The text of the embedded configuration.
 const EMBEDDED: &str = include_str!("../config/embedded.yaml");
@@ -41,6 +42,8 @@ pub(crate) enum Source {
     Environment,
     /// A file, as it was named.
     File(PathBuf),
+    /// The environment, and for the limits a server.
+    Xds(Box<xds::Settings>),
 }
 
 impl Source {
@@ -48,7 +51,7 @@ impl Source {
     pub(super) fn file(&self) -> Option<&Path> {
         match self {
             Self::File(file) => Some(file),
-            Self::Embedded | Self::Environment => None,
+            Self::Embedded | Self::Environment | Self::Xds(_) => None,
         }
     }
 }
@@ -59,6 +62,7 @@ impl fmt::Display for Source {
             Self::Embedded => f.write_str("embedded defaults"),
             Self::Environment => f.write_str("environment"),
             Self::File(file) => file.display().fmt(f),
+            Self::Xds(settings) => write!(f, "xds {}", settings.target),
         }
     }
 }
@@ -77,9 +81,9 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Whether the files of limits were right.
+    /// Whether there are limits, and they were right.
     pub(crate) fn is_loaded(&self) -> bool {
-        self.failure.is_none()
+        self.failure.is_none() && !matches!(self.source, Source::Xds(_))
     }
 }
 
@@ -110,6 +114,16 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// `config`, which the environment spells, before the server of `settings` has said anything.
+    pub(crate) fn xds(config: Config, settings: xds::Settings, health: HealthRule) -> Self {
+        let source = Source::Xds(Box::new(settings));
+        let content = Content::default();
+        let origin = Origin { source, content, is_settled: true, failure: None };
+        Self { config, domains: Vec::new(), origin, health }
+    }
+}
+
 /// A content that is not right.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -133,7 +147,7 @@ pub fn load(file: &Path) -> Result<Loaded, Report> {
 pub(super) fn read(source: &Source, config: &Config) -> Result<Loaded, Refused> {
     match source {
         Source::File(file) => read_file(file),
-        Source::Environment | Source::Embedded => read_listed(config),
+        Source::Environment | Source::Embedded | Source::Xds(_) => read_listed(config),
     }
 }
 

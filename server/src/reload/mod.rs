@@ -26,9 +26,9 @@ use self::schedule::{Due, Schedule};
 use self::sight::Sight;
 pub use self::status::{ConfigStatus, FailedLoad, StatusSnapshot};
 use self::watch::{Changes, Watch};
-use crate::config::Config;
+use crate::config::{Config, ratelimit};
 use crate::decide::Decider;
-use crate::metrics;
+use crate::{metrics, xds};
 
 impl Origin {
     /// Says that it decides from now on, or why it does not, and gives what is told about it.
@@ -39,6 +39,9 @@ impl Origin {
             reloader::announce_refusal(issues, &text, false);
             metrics::config_rejected();
             return ConfigStatus::unloaded(source, &text, clock.wall());
+        }
+        if let Source::Xds(_) = self.source {
+            return ConfigStatus::waiting(source);
         }
         let active = decider.active();
         let (domains, limits) = (active.limits.domains().len(), active.limits.limit_count());
@@ -53,6 +56,8 @@ impl Origin {
 pub(crate) struct Reload {
     status: ConfigStatus,
     keeper: Option<Keeper>,
+    /// In place of a keeper, where a server has the limits.
+    client: Option<(xds::Client, Signal)>,
 }
 
 struct Keeper {
@@ -75,7 +80,19 @@ impl Reload {
     ) -> std::io::Result<Self> {
         let status = origin.announce(decider, &*clock);
         if origin.source == Source::Embedded {
-            return Ok(Self { status, keeper: None });
+            return Ok(Self { status, keeper: None, client: None });
+        }
+        let hangup = signal(SignalKind::hangup())?;
+        if let Source::Xds(settings) = origin.source {
+            let client = xds::Client::new(xds::Parts {
+                settings: *settings,
+                options: ratelimit::Options { merge_domains: config.merge_domains },
+                answers: config.answers.clone(),
+                decider: Arc::clone(decider),
+                clock,
+                status: status.clone(),
+            });
+            return Ok(Self { status, keeper: None, client: Some((client, hangup)) });
         }
         let changes = Arc::<Changes>::default();
         let watch = Watch::new(Arc::clone(&changes), Arc::clone(&clock));
@@ -89,8 +106,8 @@ impl Reload {
             status: status.clone(),
         });
         let desk = Desk { reloader, watch, sight: Sight::default() };
-        let hangup = signal(SignalKind::hangup())?;
-        Ok(Self { status, keeper: Some(Keeper { desk, changes, clock, hangup }) })
+        let keeper = Some(Keeper { desk, changes, clock, hangup });
+        Ok(Self { status, keeper, client: None })
     }
 
     /// What is told about the configuration.
@@ -100,6 +117,9 @@ impl Reload {
 
     /// Reloads for as long as it is polled; never ends.
     pub(crate) async fn run(self) {
+        if let Some((client, hangup)) = self.client {
+            client.run(hangup).await;
+        }
         if let Some(keeper) = self.keeper
             && let Err(error) = keeper.run().await
         {

@@ -24,8 +24,8 @@ pub struct ConfigStatus {
 /// The state of the configuration at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusSnapshot {
-    /// Where the configuration comes from: the path as it was given, `environment`, or `embedded
-    /// defaults`.
+    /// Where the configuration comes from: the path as it was given, `environment`, `xds HOST:PORT`,
+    /// or `embedded defaults`.
     pub source: String,
     /// The content that decides: the same bytes in files of the same names have the same hash, on
     /// every node.
@@ -59,6 +59,7 @@ impl StatusSnapshot {
 impl ConfigStatus {
     /// The state after the first load.
     pub fn new(source: impl Into<String>, hash: u64, loaded_at: Wall) -> Self {
+        metrics::set_config_hash(hash);
         let first = StatusSnapshot {
             source: source.into(),
             hash,
@@ -83,14 +84,29 @@ impl ConfigStatus {
         Self { shared: Arc::new(ArcSwap::from_pointee(first)) }
     }
 
+    /// The state before a server has said anything.
+    pub(super) fn waiting(source: String) -> Self {
+        metrics::config_awaited();
+        let first = StatusSnapshot {
+            source,
+            hash: 0,
+            loaded_at: None,
+            loads_ok: 0,
+            loads_failed: 0,
+            error: None,
+        };
+        Self { shared: Arc::new(ArcSwap::from_pointee(first)) }
+    }
+
     /// The state now; costs no lock and no copy.
     pub fn snapshot(&self) -> Arc<StatusSnapshot> {
         self.shared.load_full()
     }
 
     /// A content was taken over.
-    pub(super) fn accept(&self, hash: u64, at: Wall) {
+    pub(crate) fn accept(&self, hash: u64, at: Wall) {
         metrics::config_accepted(at);
+        metrics::set_config_hash(hash);
         let before = self.snapshot();
         self.shared.store(Arc::new(StatusSnapshot {
             hash,
@@ -102,7 +118,7 @@ impl ConfigStatus {
     }
 
     /// A content was refused.
-    pub(super) fn reject(&self, report: &str, at: Wall) {
+    pub(crate) fn reject(&self, report: &str, at: Wall) {
         metrics::config_rejected();
         let before = self.snapshot();
         self.shared.store(Arc::new(StatusSnapshot {
@@ -113,7 +129,7 @@ impl ConfigStatus {
     }
 
     /// What was refused is gone, and the files hold what runs.
-    pub(super) fn recover(&self) {
+    pub(crate) fn recover(&self) {
         metrics::config_recovered();
         let before = self.snapshot();
         let after = StatusSnapshot { error: None, ..StatusSnapshot::clone(&before) };

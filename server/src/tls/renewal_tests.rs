@@ -9,7 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
 
 use super::*;
-use crate::tls::{ClientAuth, Clients, Door, PairFiles, San, provider};
+use crate::tls::material::provider;
+use crate::tls::{ClientAuth, Clients, Door, PairFiles, San};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 

@@ -15,6 +15,7 @@ mod leaf;
 mod metadata;
 mod named_limit;
 mod rate_limit;
+mod resource;
 mod rules;
 mod sources;
 
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use tollgate_core::limit::Rules;
 
 use self::domains::Domains;
+pub(crate) use self::resource::{Judged, judge};
 use super::document::{self, Document};
 use super::report::{Issue, Issues, Report};
 

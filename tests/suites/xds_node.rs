@@ -1,0 +1,188 @@
+//! A node that is started by the environment and gets its limits from an xDS server, and short ways
+//! to write resources.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use prost::Message as _;
+use serde_json::Value;
+use tempfile::TempDir;
+use tollgate_proto::xds::{RateLimitConfig, RateLimitDescriptor, RateLimitPolicy, RateLimitUnit};
+use tollgate_tests::ads::{Ads, Any, RATE_LIMIT_CONFIG, Seen};
+use tollgate_tests::binary;
+use tollgate_tests::http;
+use tollgate_tests::process::{Process, Signal};
+use tollgate_tests::rls::{RateLimitResponse, RateLimitServiceClient, admitted, request};
+use tollgate_tests::tollgate::{ADMIN_SOCKET_VARIABLE, STOP_BOUND};
+use tollgate_tests::wait::{self, Probe};
+use tonic::transport::Endpoint;
+
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
+
+/// A limit of this many in a year, on the last of `keys`; a key is `key` or `key=value`.
+pub(crate) fn chain(keys: &[&str], number: u32) -> RateLimitDescriptor {
+    let mut keys = keys.iter().rev();
+    let leaf = keys.next().map(|key| node(key)).unwrap_or_default();
+    let limit = RateLimitPolicy {
+        unit: RateLimitUnit::Year as i32,
+        requests_per_unit: number,
+        ..Default::default()
+    };
+    let leaf = RateLimitDescriptor { rate_limit: Some(limit), ..leaf };
+    keys.fold(leaf, |inner, key| RateLimitDescriptor { descriptors: vec![inner], ..node(key) })
+}
+
+fn node(text: &str) -> RateLimitDescriptor {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    RateLimitDescriptor { key: key.into(), value: value.into(), ..Default::default() }
+}
+
+pub(crate) fn resource(domain: &str, descriptors: Vec<RateLimitDescriptor>) -> Any {
+    let config = RateLimitConfig { name: domain.into(), domain: domain.into(), descriptors };
+    Any { type_url: RATE_LIMIT_CONFIG.into(), value: config.encode_to_vec() }
+}
+
+/// Domain with the one rule `k`, good or not.
+pub(crate) fn domain(name: &str, number: u32, is_good: bool) -> Any {
+    let mut descriptors = vec![chain(&["k"], number)];
+    if !is_good {
+        descriptors.push(chain(&["k"], number));
+    }
+    resource(name, descriptors)
+}
+
+/// A running node.
+pub(crate) struct XdsNode {
+    pub(crate) process: Process,
+    pub(crate) decide: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    _folder: TempDir,
+}
+
+impl XdsNode {
+    /// Starts one that follows `ads`, with variables beside those for that.
+    pub(crate) async fn start(ads: &Ads, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let url = ads.address().to_string();
+        let mut all = vec![("CONFIG_GRPC_XDS_SERVER_URL", &*url)];
+        all.extend(variables);
+        Self::start_anywhere(&all).await
+    }
+
+    /// Starts one that follows whatever the variables say.
+    pub(crate) async fn start_anywhere(variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut command = binary::command()?;
+        command.arg("serve").env("CONFIG_TYPE", "GRPC_XDS_SOTW").env("LOG_FORMAT", "json");
+        command.env(ADMIN_SOCKET_VARIABLE, folder.path().join("admin.sock"));
+        loopback(&mut command);
+        command.envs(variables.iter().copied());
+        Self::ready(command, folder).await
+    }
+
+    /// Runs `command` until the node is ready.
+    pub(crate) async fn ready(mut command: Command, folder: TempDir) -> anyhow::Result<Self> {
+        let mut process = Process::start("tollgate", &mut command)?;
+        wait::until("a ready tollgate", BOUND, async || match process.exited() {
+            Ok(None) if !events(&process, "ready").is_empty() => Probe::Holds(()),
+            Ok(None) => Probe::NotYet("no `ready`".into()),
+            ended => Probe::Never(format!("{ended:?}")),
+        })
+        .await
+        .with_context(|| process.story())?;
+        let listening = events(&process, "listening");
+        let address = |name: &str| -> anyhow::Result<SocketAddr> {
+            let mut events = listening.iter();
+            let event = events.find(|event| event["listener"] == name).context("not listening")?;
+            let address: SocketAddr = event["address"].as_str().context("no address")?.parse()?;
+            // A wildcard is listened on, not called.
+            Ok(SocketAddr::from(([127, 0, 0, 1], address.port())))
+        };
+        let [decide, http, admin] = [address("decide")?, address("http")?, address("admin")?];
+        Ok(Self { process, decide, http, admin, _folder: folder })
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        domain: &str,
+        entries: &[(&str, &str)],
+    ) -> anyhow::Result<Result<RateLimitResponse, tonic::Status>> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.decide))?;
+        let mut client = RateLimitServiceClient::new(endpoint.connect().await?);
+        let asked = request(domain, entries);
+        Ok(client.should_rate_limit(asked).await.map(tonic::Response::into_inner))
+    }
+
+    /// The number of the limit that `k` meets in this domain now; none if it meets none.
+    pub(crate) async fn limit(&self, domain: &str) -> anyhow::Result<Option<u32>> {
+        let answer = self.ask(domain, &[("k", "v")]).await??;
+        ensure!(admitted(&answer)?, "{answer:?}");
+        let first = answer.statuses.first().context("no status")?;
+        Ok(first.current_limit.as_ref().map(|limit| limit.requests_per_unit))
+    }
+
+    /// Waits until `k` meets a limit of this number.
+    pub(crate) async fn expect(&self, domain: &str, number: u32) -> anyhow::Result<()> {
+        let what = format!("limit {number} in {domain}");
+        let seen = wait::until(&what, BOUND, async || match self.limit(domain).await {
+            Ok(limit) if limit == Some(number) => Probe::Holds(()),
+            other => Probe::NotYet(format!("{other:?}")),
+        });
+        seen.await.with_context(|| self.process.story())
+    }
+
+    /// Waits for a line of the metrics.
+    pub(crate) async fn expect_metric(&self, line: &str) -> anyhow::Result<()> {
+        wait::until(line, BOUND, async || match http::get(self.admin, "/metrics", &[]).await {
+            Ok(answer) if answer.text().lines().any(|found| found == line) => Probe::Holds(()),
+            Ok(answer) => {
+                let shown = answer.text();
+                let ours = shown.lines().filter(|line| line.contains("xds"));
+                Probe::NotYet(ours.collect::<Vec<_>>().join("; "))
+            }
+            Err(error) => Probe::NotYet(format!("{error:#}")),
+        })
+        .await
+    }
+
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.process.signal(Signal::Terminate)?;
+        let exit = self.process.wait_exit(STOP_BOUND).await?;
+        ensure!(exit.success(), "{exit}");
+        Ok(())
+    }
+}
+
+/// Has it listen on ports of the system's choice, for this machine only.
+pub(crate) fn loopback(command: &mut Command) {
+    for (host, port) in [("HOST", "PORT"), ("GRPC_HOST", "GRPC_PORT"), ("DEBUG_HOST", "DEBUG_PORT")]
+    {
+        command.env(host, "127.0.0.1").env(port, "0");
+    }
+}
+
+/// The lines of the log with this event.
+pub(crate) fn events(process: &Process, event: &str) -> Vec<Value> {
+    let lines = process.stderr().all();
+    let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.filter(|line| line["event"] == event).collect()
+}
+
+/// Waits until the server has seen this many requests, and gives them.
+pub(crate) async fn requests(ads: &Ads, count: usize) -> anyhow::Result<Vec<Seen>> {
+    wait::until("requests", BOUND, async || {
+        let seen = ads.seen();
+        if seen.len() >= count { Probe::Holds(seen) } else { Probe::NotYet(format!("{seen:?}")) }
+    })
+    .await
+}
+
+/// A path as a variable's value.
+pub(crate) fn text(path: &Path) -> &str {
+    let path: &OsStr = path.as_os_str();
+    path.to_str().unwrap_or_default()
+}
