@@ -67,6 +67,8 @@ async fn the_threads_of_a_server_are_told_apart() {
     let server = floor("2").unwrap();
     let fleet = Fleet::connect(server.address(), RLS_PATH, SHAPE).await.unwrap();
     let cores = || usage::threads(server.pid(), "core-").unwrap();
+    // A thread has its name once it runs.
+    assert_eq!(fleet.run(&work(100, TIME_MAX)).await.unwrap().failed, 0);
     let before = cores();
     assert_eq!(before.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["core-0", "core-1"]);
     assert_eq!(fleet.run(&work(2_000, TIME_MAX)).await.unwrap().failed, 0);
