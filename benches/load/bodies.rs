@@ -25,6 +25,17 @@ impl Bodies {
         self.framed.first().cloned().unwrap_or_default()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.framed.len() as u64
+    }
+
+    /// The body of the call of this number, round and round.
+    pub(crate) fn at(&self, call: u64) -> Bytes {
+        let at = usize::try_from(call).unwrap_or_default().checked_rem(self.framed.len());
+        at.and_then(|at| self.framed.get(at)).cloned().unwrap_or_default()
+    }
+
     /// The next body of a sequence of draws.
     pub(crate) fn draw(&self, draws: &mut Draws) -> Bytes {
         self.framed.get(draws.below(self.framed.len())).cloned().unwrap_or_default()
@@ -77,6 +88,15 @@ mod tests {
     fn frames_a_message_with_its_flag_and_length() {
         let bodies = Bodies::encode([request("abc")]);
         assert_eq!(bodies.first().as_ref(), b"\x00\x00\x00\x00\x05\x0a\x03abc");
+    }
+
+    #[test]
+    fn in_turn_every_body_comes_once_before_the_first_comes_again() {
+        let bodies = Bodies::encode((0..3).map(|index| request(&index.to_string())));
+        let turn: Vec<_> = (0..4).map(|call| bodies.at(call)).collect();
+        assert_eq!(turn[..3], bodies.framed[..]);
+        assert_eq!(turn[3], bodies.framed[0]);
+        assert!(Bodies::encode(Vec::<RateLimitRequest>::new()).at(7).is_empty());
     }
 
     #[test]

@@ -9,17 +9,17 @@ use tollgate_runtime::clock::SystemClock;
 
 /// A point in time to measure from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stopwatch(SystemClock);
+pub struct Stopwatch(SystemClock);
 
 impl Stopwatch {
     /// Starts now.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         // The clock's monotonic reading counts from here.
         Self(SystemClock::start())
     }
 
     /// Time since the start.
-    pub(crate) fn passed(self) -> Duration {
+    pub fn passed(self) -> Duration {
         Duration::from_nanos(self.0.monotonic().as_nanos())
     }
 }

@@ -29,6 +29,10 @@ pub const RLS_PATH: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldR
 /// Connections are local: one that is not there within this time will not come.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// The most calls of a run that ends by time: minutes at any rate that one thread reaches, so that
+/// what is kept of each call stays bounded.
+const CALLS_MAX: u64 = 50_000_000;
+
 /// Why a fleet could not be connected or a run did not end well.
 #[derive(Debug, Error)]
 pub enum LoadError {
@@ -85,13 +89,33 @@ pub struct Shape {
     pub streams: usize,
 }
 
+/// Which body comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Each call draws one, uniformly.
+    Drawn,
+    /// One after another, from the first.
+    InTurn,
+}
+
+/// How long a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// This many calls.
+    Calls(u64),
+    /// Calls are begun for this long.
+    Time(Duration),
+}
+
 /// One run's work.
 #[derive(Clone, Debug)]
 pub struct Work {
     /// What to send.
     pub bodies: Arc<Bodies>,
-    /// How many calls in all.
-    pub calls: u64,
+    /// In which order.
+    pub order: Order,
+    /// When it is done.
+    pub length: Length,
     /// Where the sequence of draws starts.
     pub seed: u64,
     /// After this time the run fails.
@@ -142,6 +166,10 @@ impl Fleet {
     /// Makes all calls of `work`, as many at once as the shape says.
     pub async fn run(&self, work: &Work) -> Result<Outcome, LoadError> {
         let taken = Arc::new(AtomicU64::new(0));
+        let (calls, stop_after) = match work.length {
+            Length::Calls(calls) => (calls, None),
+            Length::Time(time) => (CALLS_MAX, Some(time)),
+        };
         let mut workers = JoinSet::new();
         let begun = Stopwatch::start();
         for (index, sender) in self.workers().enumerate() {
@@ -149,14 +177,19 @@ impl Fleet {
                 sender,
                 request: self.request.clone(),
                 bodies: Arc::clone(&work.bodies),
+                order: work.order,
                 draws: Draws::seeded(work.seed.wrapping_shl(32) ^ index as u64),
                 taken: Arc::clone(&taken),
-                calls: work.calls,
+                calls,
             };
             workers.spawn(worker.run());
         }
         let mut total = Tally::default();
         let took = within(work.time_max, async {
+            if let Some(time) = stop_after {
+                tokio::time::sleep(time).await;
+                taken.fetch_max(calls, Ordering::Relaxed);
+            }
             while let Some(tally) = workers.join_next().await {
                 total.add(tally?);
             }
@@ -185,6 +218,7 @@ struct Worker {
     sender: SendRequest<Bytes>,
     request: Request<()>,
     bodies: Arc<Bodies>,
+    order: Order,
     draws: Draws,
     /// Calls that all workers together have begun.
     taken: Arc<AtomicU64>,
@@ -194,8 +228,15 @@ struct Worker {
 impl Worker {
     async fn run(mut self) -> Tally {
         let mut tally = Tally::default();
-        while self.taken.fetch_add(1, Ordering::Relaxed) < self.calls {
-            let body = self.bodies.draw(&mut self.draws);
+        loop {
+            let call = self.taken.fetch_add(1, Ordering::Relaxed);
+            if call >= self.calls {
+                return tally;
+            }
+            let body = match self.order {
+                Order::Drawn => self.bodies.draw(&mut self.draws),
+                Order::InTurn => self.bodies.at(call),
+            };
             let begun = Stopwatch::start();
             let answered = exchange(&mut self.sender, self.request.clone(), body).await;
             let took = begun.passed();
@@ -204,6 +245,5 @@ impl Worker {
                 Err(error) => tally.fail(&error),
             }
         }
-        tally
     }
 }

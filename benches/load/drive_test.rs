@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::extensions::common::ratelimit::v3::RateLimitDescript
 use envoy_types::pb::envoy::service::ratelimit::v3::RateLimitRequest;
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
 use tollgate_benches::bodies::Bodies;
-use tollgate_benches::drive::{Fleet, LoadError, RLS_PATH, Shape, Work};
+use tollgate_benches::drive::{Fleet, Length, LoadError, Order, RLS_PATH, Shape, Work};
 use tollgate_benches::process::{Announces, ServerProcess, StartError};
 use tollgate_benches::usage;
 
@@ -30,7 +30,7 @@ fn work(calls: u64, time_max: Duration) -> Work {
         hits_addend: 0,
     };
     let bodies = Arc::new(Bodies::encode([request(2), request(3)]));
-    Work { bodies, calls, seed: 1, time_max }
+    Work { bodies, order: Order::Drawn, length: Length::Calls(calls), seed: 1, time_max }
 }
 
 #[tokio::test]
@@ -50,6 +50,30 @@ async fn every_call_is_answered_and_counted_on_any_number_of_workers() {
         assert_eq!(outcome.latency.len(), 2_000);
         assert!(usage::cpu_time(server.pid()).unwrap() > before);
     }
+}
+
+#[tokio::test]
+async fn a_run_by_time_ends_and_counts_what_it_made() {
+    let server = floor("1").unwrap();
+    let fleet = Fleet::connect(server.address(), RLS_PATH, SHAPE).await.unwrap();
+    let work = Work { length: Length::Time(Duration::from_millis(50)), ..work(0, TIME_MAX) };
+    let outcome = fleet.run(&work).await.unwrap();
+    assert!(outcome.ok > 0);
+    assert_eq!((outcome.answered(), outcome.failed), (outcome.ok, 0));
+}
+
+#[tokio::test]
+async fn the_threads_of_a_server_are_told_apart() {
+    let server = floor("2").unwrap();
+    let fleet = Fleet::connect(server.address(), RLS_PATH, SHAPE).await.unwrap();
+    let cores = || usage::threads(server.pid(), "core-").unwrap();
+    // A thread has its name once it runs.
+    assert_eq!(fleet.run(&work(100, TIME_MAX)).await.unwrap().failed, 0);
+    let before = cores();
+    assert_eq!(before.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["core-0", "core-1"]);
+    assert_eq!(fleet.run(&work(2_000, TIME_MAX)).await.unwrap().failed, 0);
+    let is_more = |(after, before): (&(String, Duration), &(String, Duration))| after.1 > before.1;
+    assert!(cores().iter().zip(&before).all(is_more), "{before:?}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@
 pub mod answer;
 pub mod bodies;
 mod call;
-mod clock;
+pub mod clock;
 pub mod drive;
 pub mod machine;
 pub mod outcome;

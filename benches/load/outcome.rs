@@ -38,9 +38,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Answered calls.
+    pub fn answered(&self) -> u64 {
+        self.ok + self.over + self.other
+    }
+
     /// Answered calls per second.
     pub fn per_second(&self) -> f64 {
-        (self.ok + self.over + self.other) as f64 / self.took.as_secs_f64()
+        self.answered() as f64 / self.took.as_secs_f64()
     }
 }
 

@@ -35,21 +35,40 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     kibibytes.map(|kibibytes| kibibytes * 1024).ok_or_else(|| unreadable("VmRSS in status"))
 }
 
-/// The live threads' time on a CPU; zero on a kernel that does not account it.
-fn threads_time(process: &Path) -> io::Result<Duration> {
-    let mut nanos = 0_u64;
-    for thread in fs::read_dir(process.join("task"))? {
-        match fs::read_to_string(thread?.path().join("schedstat")) {
-            Ok(schedstat) => {
-                let on_cpu = schedstat.split_whitespace().next().and_then(|n| n.parse().ok());
-                nanos = nanos.saturating_add(on_cpu.unwrap_or(0));
-            }
-            // The thread has ended in the meantime, or the kernel keeps no such account.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+/// The live threads whose name begins with `prefix`, by name, each with its time on a CPU.
+pub fn threads(pid: u32, prefix: &str) -> io::Result<Vec<(String, Duration)>> {
+    let mut threads = Vec::new();
+    for task in fs::read_dir(Path::new("/proc").join(pid.to_string()).join("task"))? {
+        let task = task?.path();
+        let name = fs::read_to_string(task.join("comm"))?.trim_end().to_owned();
+        if name.starts_with(prefix) {
+            threads.push((name, thread_time(&task)?));
         }
     }
-    Ok(Duration::from_nanos(nanos))
+    threads.sort();
+    Ok(threads)
+}
+
+/// The live threads' time on a CPU; zero on a kernel that does not account it.
+fn threads_time(process: &Path) -> io::Result<Duration> {
+    let mut total = Duration::ZERO;
+    for task in fs::read_dir(process.join("task"))? {
+        total = total.saturating_add(thread_time(&task?.path())?);
+    }
+    Ok(total)
+}
+
+/// One thread's time on a CPU.
+fn thread_time(task: &Path) -> io::Result<Duration> {
+    match fs::read_to_string(task.join("schedstat")) {
+        Ok(schedstat) => {
+            let on_cpu = schedstat.split_whitespace().next().and_then(|n| n.parse().ok());
+            Ok(Duration::from_nanos(on_cpu.unwrap_or(0)))
+        }
+        // The thread has ended in the meantime, or the kernel keeps no such account.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Duration::ZERO),
+        Err(error) => Err(error),
+    }
 }
 
 /// `utime` + `stime` of a `stat` line.

@@ -2,6 +2,7 @@
 //!
 //! The limits they meet are in `limits.yaml` beside this file.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::extensions::common::ratelimit::v3::RateLimitDescriptor;
@@ -14,8 +15,15 @@ use tollgate_benches::bodies::Bodies;
 pub(crate) const LIMITS: &str = include_str!("limits.yaml");
 
 /// The cases' names, in the order they run.
-pub(crate) const NAMES: [&str; 5] =
-    ["one-key-ok", "one-key-over", "100k-keys-ok", "4-descriptors-ok", "wildcard-nested"];
+pub(crate) const NAMES: [&str; 7] = [
+    "one-key-ok",
+    "one-key-over",
+    "100k-keys-ok",
+    "4-descriptors-ok",
+    "wildcard-nested",
+    "sliding-window",
+    "token-bucket",
+];
 
 const DOMAIN: &str = "bench";
 const MANY_KEYS: u32 = 100_000;
@@ -36,30 +44,46 @@ pub(crate) struct Case {
 impl Case {
     /// The case of that name.
     pub(crate) fn named(name: &'static str) -> Option<Self> {
-        let (requests, expected) = match name {
-            "one-key-ok" => (vec![request([&[("remote_address", "203.0.113.7")]])], Code::Ok),
-            "one-key-over" => (vec![request([&[("blocked", "203.0.113.7")]])], Code::OverLimit),
-            "100k-keys-ok" => ((0..MANY_KEYS).map(one_of_many).collect(), Code::Ok),
-            "4-descriptors-ok" => (vec![four_descriptors()], Code::Ok),
-            "wildcard-nested" => (vec![nested()], Code::Ok),
-            _ => return None,
-        };
+        let (requests, expected) = requests(name)?;
         let descriptors = requests.first().map_or(0, |request| request.descriptors.len());
         Some(Self { name, bodies: Arc::new(Bodies::encode(requests)), descriptors, expected })
     }
 }
 
-fn one_of_many(index: u32) -> RateLimitRequest {
-    let [_, high, middle, low] = index.to_be_bytes();
-    request([&[("remote_address", &format!("10.{high}.{middle}.{low}"))]])
+/// The requests of the case of that name, and what Tollgate must answer to each of them.
+pub(crate) fn requests(name: &str) -> Option<(Vec<RateLimitRequest>, Code)> {
+    Some(match name {
+        "one-key-ok" => (vec![request([&[("remote_address", "203.0.113.7")]])], Code::Ok),
+        "one-key-over" => (vec![request([&[("blocked", "203.0.113.7")]])], Code::OverLimit),
+        "100k-keys-ok" => (many("remote_address"), Code::Ok),
+        "4-descriptors-ok" => (vec![four_descriptors()], Code::Ok),
+        "wildcard-nested" => (vec![nested()], Code::Ok),
+        "sliding-window" => (many("sliding"), Code::Ok),
+        "token-bucket" => (many("bucket"), Code::Ok),
+        _ => return None,
+    })
 }
 
+/// Requests of the keys numbered `range`, all different: one address each.
+pub(crate) fn addresses(key: &str, range: Range<u32>) -> Vec<RateLimitRequest> {
+    let request = |index: u32| {
+        let [_, high, middle, low] = index.to_be_bytes();
+        request([&[(key, &format!("10.{high}.{middle}.{low}"))]])
+    };
+    range.map(request).collect()
+}
+
+fn many(key: &str) -> Vec<RateLimitRequest> {
+    addresses(key, 0..MANY_KEYS)
+}
+
+/// What a proxy sends that limits the route, the client, the endpoint and the tenant at once.
 fn four_descriptors() -> RateLimitRequest {
     request([
+        &[("generic_key", "orders")],
         &[("remote_address", "203.0.113.7")],
-        &[("path", "/api/v2/orders")],
-        &[("method", "POST")],
-        &[("tenant", "acme")],
+        &[("path", "/api/v2/orders"), ("method", "POST")],
+        &[("x-tenant", "acme")],
     ])
 }
 
@@ -97,12 +121,9 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_keys_are_all_different() {
-        let values =
-            (0..MANY_KEYS).map(|index| one_of_many(index).descriptors[0].entries[0].clone());
-        assert_eq!(
-            values.map(|entry| entry.value).collect::<std::collections::HashSet<_>>().len(),
-            100_000
-        );
+        let requests = many("key");
+        let values = requests.iter().map(|request| &request.descriptors[0].entries[0].value);
+        assert_eq!(values.collect::<std::collections::HashSet<_>>().len(), 100_000);
     }
 
     #[test]

@@ -9,7 +9,11 @@ use serde::Serialize;
 use tollgate_benches::drive::Shape;
 use tollgate_benches::machine::Machine;
 
-use crate::rounds::{Extent, Pair, Sample};
+use crate::balance::Balance;
+use crate::extent::Extent;
+use crate::in_process::InProcess;
+use crate::memory::Memory;
+use crate::rounds::{Pair, Sample};
 
 /// All of one run.
 #[derive(Debug, Serialize)]
@@ -18,6 +22,9 @@ pub(crate) struct Report {
     #[serde(flatten)]
     pub(crate) extent: Extent,
     pub(crate) rows: Vec<Row>,
+    pub(crate) in_process: Vec<InProcess>,
+    pub(crate) balances: Vec<Balance>,
+    pub(crate) memories: Vec<Memory>,
 }
 
 /// One case in one shape.
@@ -46,10 +53,24 @@ struct Figures {
 
 /// A figure over the rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Spread {
+pub(crate) struct Spread {
     median: f64,
     min: f64,
     max: f64,
+}
+
+impl Report {
+    /// A report without figures so far.
+    pub(crate) fn new(machine: Machine, extent: Extent) -> Self {
+        Self {
+            machine,
+            extent,
+            rows: Vec::new(),
+            in_process: Vec::new(),
+            balances: Vec::new(),
+            memories: Vec::new(),
+        }
+    }
 }
 
 impl Row {
@@ -84,7 +105,7 @@ impl Figures {
 
 impl Spread {
     /// Of no values at all it is zero; an even number of them has the mean of the middle two.
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = values.map(rounded).collect();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
@@ -106,7 +127,7 @@ impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Machine { cpu, cores, kernel, rustc, version, commit, load_average, profile } =
             &self.machine;
-        let Extent { rounds, calls, warm_up_calls, workers } = &self.extent;
+        let Extent { rounds, workers, .. } = &self.extent;
         writeln!(out, "{cpu}, {cores} cores, Linux {kernel}; {rustc}")?;
         writeln!(
             out,
@@ -115,12 +136,25 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             out,
-            "{rounds} rounds of {calls} calls after {warm_up_calls} to warm up, {workers} worker(s); \
-             median (min-max); the driver shares the machine\n"
+            "{rounds} rounds of {} each; {workers} worker(s) where nothing else is said; median \
+             (min-max); the driver shares the machine",
+            self.extent.told()
         )?;
+        self.write_rows(out)?;
+        self.write_in_process(out)?;
+        self.write_balances(out)?;
+        self.write_memories(out)
+    }
+}
+
+impl Report {
+    fn write_rows(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
         writeln!(
             out,
-            "{:<17} {:>5} {:<8} {:>9} {:>7} {:>7} {:>8} {:>20} {:>7} {:>18}",
+            "\n{:<17} {:>5} {:<8} {:>9} {:>7} {:>7} {:>8} {:>20} {:>7} {:>18}",
             "case",
             "shape",
             "server",
@@ -135,6 +169,43 @@ impl fmt::Display for Report {
         for row in &self.rows {
             write_line(out, row, "floor", &row.floor, "1")?;
             write_line(out, row, "tollgate", &row.tollgate, &row.ratio_to_floor.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn write_in_process(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.in_process.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\n{:<17} {:>24}", "case", "in-process ns/decision")?;
+        for InProcess { case, nanos_per_decision } in &self.in_process {
+            writeln!(out, "{case:<17} {nanos_per_decision:>24.0}")?;
+        }
+        Ok(())
+    }
+
+    fn write_balances(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.balances.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\n{:>5} {:>6} {:>24}", "cores", "shape", "busiest core ÷ mean")?;
+        for Balance { cores, connections, streams, max_to_mean } in &self.balances {
+            let shape = format!("{connections}x{streams}");
+            writeln!(out, "{cores:>5} {shape:>6} {:>24}", max_to_mean.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn write_memories(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.memories.is_empty() {
+            return Ok(());
+        }
+        let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let [keys, idle, full, each] = ["keys", "idle MiB", "full MiB", "B/key"];
+        writeln!(out, "\n{:<15} {keys:>9} {idle:>9} {full:>9} {each:>7}", "rule")?;
+        for Memory { rule, keys, idle_bytes, full_bytes, bytes_per_key } in &self.memories {
+            let (idle, full) = (mebibytes(*idle_bytes), mebibytes(*full_bytes));
+            writeln!(out, "{rule:<15} {keys:>9} {idle:>9.1} {full:>9.1} {bytes_per_key:>7.1}")?;
         }
         Ok(())
     }

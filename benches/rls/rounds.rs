@@ -4,51 +4,28 @@
 //! A machine has slow spells; what both sides meet alike cancels out in the ratio of one round.
 //! Every answer is checked: a run with a single failed or unexpected answer is no measurement.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
-use serde::Serialize;
-use tollgate_benches::drive::{Fleet, RLS_PATH, Shape, Work};
+use tollgate_benches::drive::{Fleet, Length, Order, RLS_PATH, Shape, Work};
 use tollgate_benches::outcome::Outcome;
 use tollgate_benches::process::ServerProcess;
 use tollgate_benches::usage;
 
 use crate::cases::Case;
+use crate::extent::Extent;
 use crate::report::Row;
 use crate::servers::{Servers, Side, Starter};
 
-/// Few busy connections, as one proxy has them, and many with one call each, where system calls
-/// are the bill.
-pub(crate) const SHAPES: [Shape; 2] =
-    [Shape { connections: 8, streams: 16 }, Shape { connections: 64, streams: 1 }];
-
 /// Calls that nothing is measured of, on every new set of connections.
-const WARM_UP_CALLS: u64 = 2_000;
+pub(crate) const WARM_UP: Length = Length::Calls(2_000);
 
-/// The slowest peer needs 20 s for the default number of calls.
-const RUN_TIME_MAX: Duration = Duration::from_secs(120);
+/// The connections over which every request goes once.
+const TOUCH: Shape = Shape { connections: 8, streams: 16 };
 
-/// How much is measured.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Extent {
-    /// Readings of each server, case and shape.
-    pub(crate) rounds: NonZeroU32,
-    /// Calls in each reading.
-    pub(crate) calls: u64,
-    /// Calls before each reading.
-    pub(crate) warm_up_calls: u64,
-    /// Threads of each server that serve.
-    pub(crate) workers: usize,
-}
-
-impl Extent {
-    /// With the fixed number of calls to warm up.
-    pub(crate) fn new(rounds: NonZeroU32, calls: u64, workers: usize) -> Self {
-        Self { rounds, calls, warm_up_calls: WARM_UP_CALLS, workers }
-    }
-}
+/// A reading that is not over by then has met a server that does not answer.
+pub(crate) const RUN_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// One reading of one server.
 #[derive(Clone, Copy, Debug)]
@@ -72,27 +49,22 @@ pub(crate) struct Pair {
 pub(crate) async fn measure(
     case: &Case,
     starter: &Starter,
-    extent: Extent,
+    extent: &Extent,
 ) -> anyhow::Result<Vec<Row>> {
     let servers = starter.start()?;
     for side in [Side::Floor, Side::Tollgate] {
         verify(case, side, servers.of(side)).await?;
+        touch(case, side, servers.of(side)).await?;
     }
-    let mut pairs = SHAPES.map(|_| Vec::new());
-    for round in 0..extent.rounds.get() {
-        for (shape, pairs) in SHAPES.iter().zip(&mut pairs) {
-            eprintln!(
-                "{}: {}x{}, round {} of {}",
-                case.name,
-                shape.connections,
-                shape.streams,
-                round + 1,
-                extent.rounds
-            );
-            pairs.push(pair(case, *shape, round, &servers, extent).await?);
+    let mut pairs: Vec<_> = extent.shapes.iter().map(|_| Vec::new()).collect();
+    for round in 0..extent.rounds {
+        eprintln!("{}: round {} of {}", case.name, round + 1, extent.rounds);
+        for (shape, pairs) in extent.shapes.iter().zip(&mut pairs) {
+            pairs.push(pair(case, *shape, round, &servers, extent.length).await?);
         }
     }
-    Ok(SHAPES.iter().zip(&pairs).map(|(shape, pairs)| Row::of(case.name, *shape, pairs)).collect())
+    let rows = extent.shapes.iter().zip(&pairs);
+    Ok(rows.map(|(shape, pairs)| Row::of(case.name, *shape, pairs)).collect())
 }
 
 /// One whole answer, looked at before anything is timed.
@@ -115,15 +87,28 @@ async fn verify(case: &Case, side: Side, server: &ServerProcess) -> anyhow::Resu
     Ok(())
 }
 
+/// Every request once, so that no reading makes buckets: what is measured is a key that comes back.
+async fn touch(case: &Case, side: Side, server: &ServerProcess) -> anyhow::Result<()> {
+    let fleet = Fleet::connect(server.address(), RLS_PATH, TOUCH).await?;
+    let work = Work {
+        bodies: case.bodies.clone(),
+        order: Order::InTurn,
+        length: Length::Calls(case.bodies.count()),
+        seed: 0,
+        time_max: RUN_TIME_MAX,
+    };
+    check(&fleet.run(&work).await?, expected(case, side))
+}
+
 async fn pair(
     case: &Case,
     shape: Shape,
     round: u32,
     servers: &Servers,
-    extent: Extent,
+    length: Length,
 ) -> anyhow::Result<Pair> {
     let read = async |side| {
-        sample(case, shape, round, side, servers.of(side), extent).await.with_context(|| {
+        sample(case, shape, round, side, servers.of(side), length).await.with_context(|| {
             format!("{}: {side:?}, {}x{}", case.name, shape.connections, shape.streams)
         })
     };
@@ -143,18 +128,19 @@ async fn sample(
     round: u32,
     side: Side,
     server: &ServerProcess,
-    extent: Extent,
+    length: Length,
 ) -> anyhow::Result<Sample> {
     let fleet = Fleet::connect(server.address(), RLS_PATH, shape).await?;
     let mut work = Work {
         bodies: case.bodies.clone(),
-        calls: extent.warm_up_calls,
+        order: Order::Drawn,
+        length: WARM_UP,
         seed: u64::from(round),
         time_max: RUN_TIME_MAX,
     };
     check(&fleet.run(&work).await?, expected(case, side))?;
 
-    work.calls = extent.calls;
+    work.length = length;
     let before = usage::cpu_time(server.pid())?;
     let outcome = fleet.run(&work).await?;
     let cpu = usage::cpu_time(server.pid())?.saturating_sub(before);
@@ -165,7 +151,7 @@ async fn sample(
         p50_us: micros(0.5),
         p99_us: micros(0.99),
         p999_us: micros(0.999),
-        cpu_us_per_decision: cpu.as_secs_f64() * 1e6 / extent.calls as f64,
+        cpu_us_per_decision: cpu.as_secs_f64() * 1e6 / outcome.answered() as f64,
         rss_bytes: usage::resident_bytes(server.pid())?,
     })
 }
@@ -177,7 +163,7 @@ fn expected(case: &Case, side: Side) -> Code {
     }
 }
 
-fn check(outcome: &Outcome, expected: Code) -> anyhow::Result<()> {
+pub(crate) fn check(outcome: &Outcome, expected: Code) -> anyhow::Result<()> {
     if let Some(failure) = &outcome.first_failure {
         bail!("{} calls failed, the first of them: {failure}", outcome.failed);
     }

@@ -20,6 +20,9 @@ use crate::cases::LIMITS;
 /// Starting takes milliseconds; a server that needs longer than this is broken.
 const START_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Twice the most that any case has, so that nothing is evicted.
+const KEYS_MAX: usize = 2_000_000;
+
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -49,8 +52,8 @@ impl Starter {
     /// Writes the configuration; without a given path the binaries are those built beside this
     /// one.
     pub(crate) fn new(
-        floor: Option<PathBuf>,
-        tollgate: Option<PathBuf>,
+        floor: Option<&Path>,
+        tollgate: Option<&Path>,
         workers: NonZeroUsize,
     ) -> anyhow::Result<Self> {
         let files = TempDir::with_prefix("tollgate-bench-").context("a temporary directory")?;
@@ -60,8 +63,8 @@ impl Starter {
         fs::write(config_path(&files), config(workers, &limits))?;
         let built = std::env::current_exe().context("the path of this program")?;
         Ok(Self {
-            floor: floor.unwrap_or_else(|| built.with_file_name("floor-rls")),
-            tollgate: tollgate.unwrap_or_else(|| built.with_file_name("tollgate")),
+            floor: floor.map_or_else(|| built.with_file_name("floor-rls"), Path::to_owned),
+            tollgate: tollgate.map_or_else(|| built.with_file_name("tollgate"), Path::to_owned),
             workers,
             files,
         })
@@ -80,7 +83,8 @@ impl Starter {
         Ok(ServerProcess::start(command, Announces::OnStdout, START_TIME_MAX, ready)?)
     }
 
-    fn start_tollgate(&self) -> anyhow::Result<ServerProcess> {
+    /// Starts Tollgate alone.
+    pub(crate) fn start_tollgate(&self) -> anyhow::Result<ServerProcess> {
         let mut command = Command::new(&self.tollgate);
         command.env_clear().args(["serve", "-c"]).arg(config_path(&self.files));
         let mut announced = Announced::default();
@@ -111,6 +115,7 @@ fn config(workers: NonZeroUsize, limits: &Path) -> String {
            decide: {{address: \"127.0.0.1:0\"}}\n  \
            http: {{address: \"127.0.0.1:0\"}}\n  \
            admin: {{address: \"127.0.0.1:0\"}}\n\
+         ledger: {{keys_max: {KEYS_MAX}}}\n\
          ratelimit_files: [{limits:?}]\n\
          telemetry: {{log_format: json}}\n"
     )

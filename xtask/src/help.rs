@@ -25,8 +25,8 @@ House checks (both are part of ci)
 
 Measuring
   bench rls [ARGS]   builds with --release, then runs target/release/bench-rls ARGS
-                     (--json for one JSON document on stdout, --help for the rest).
-  bench ledger [ARGS]  the same for bench-ledger (nothing behind it yet).
+                     (--case, --connections, --rounds, --seconds, --json; --help for the rest).
+  bench ledger [ARGS]  the same for bench-ledger.
 
 Nothing behind these yet; they say so and exit with 2
   fuzz               coverage-guided fuzzing of the parsers

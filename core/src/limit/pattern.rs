@@ -18,6 +18,20 @@ impl Pattern {
         Some(Self { prefix: prefix.into(), middles, suffix: suffix.into() })
     }
 
+    /// Whether the text that `parts` make together begins with the pattern's first literal; one that
+    /// does not cannot fit.
+    pub fn begins(&self, parts: &[&str]) -> bool {
+        let mut wanted = self.prefix.as_bytes();
+        for part in parts {
+            let compared = wanted.len().min(part.len());
+            if wanted[..compared] != part.as_bytes()[..compared] {
+                return false;
+            }
+            wanted = &wanted[compared..];
+        }
+        wanted.is_empty()
+    }
+
     /// Whether the whole of `text` fits: the first literal is a prefix, the last a suffix, the
     /// others follow in order between them, and none overlaps another.
     ///
@@ -88,6 +102,17 @@ mod tests {
         fn agrees_with_the_textbook_matcher(pattern in "[ab*]{0,6}\\*[ab*]{0,6}", text in "[ab]{0,10}") {
             let (p, t): (Vec<_>, Vec<_>) = (pattern.chars().collect(), text.chars().collect());
             prop_assert_eq!(fits(&pattern, &text), naive(&p, &t));
+        }
+
+        #[test]
+        fn what_fits_begins_as_the_pattern_does_wherever_it_is_split(
+            pattern in "[ab_]{0,4}\\*[ab_]{0,3}", key in "[ab]{0,4}", value in "[ab]{0,4}",
+        ) {
+            let (text, parts) = (format!("{key}_{value}"), [&*key, "_", &*value]);
+            let begins = Pattern::parse(&pattern).unwrap().begins(&parts);
+            let (prefix, _) = pattern.split_once('*').unwrap();
+            prop_assert_eq!(begins, text.starts_with(prefix));
+            prop_assert!(begins || !fits(&pattern, &text));
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::descriptor::Entry;
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     nodes: Vec<Node>,
-    by_text: HashTable<usize>,
+    by_text: HashTable<(Box<str>, usize)>,
     wildcards: Vec<(Pattern, usize)>,
 }
 
@@ -112,7 +112,7 @@ impl Rules {
     /// [`DuplicateKey`] if a sibling is found by the same text; the level is left as it was.
     pub fn add(&mut self, node: Node) -> Result<(), DuplicateKey> {
         let text = node.text();
-        if self.exact(&[&text]).is_some() {
+        if self.contains(&text) {
             return Err(DuplicateKey { text });
         }
         let index = self.nodes.len();
@@ -120,14 +120,14 @@ impl Rules {
             self.wildcards.push((pattern, index));
         }
         self.nodes.push(node);
-        let nodes = &self.nodes;
-        self.by_text.insert_unique(hash(&[&text]), index, |&at| hash(&[&nodes[at].text()]));
+        let (hash, text) = (Hash::of(&text).finish(), text.into_boxed_str());
+        self.by_text.insert_unique(hash, (text, index), |(text, _)| Hash::of(text).finish());
         Ok(())
     }
 
     /// Whether a node is found by exactly this text.
     pub fn contains(&self, text: &str) -> bool {
-        self.exact(&[text]).is_some()
+        self.exact(Hash::of(text), &[text]).is_some()
     }
 
     /// The nodes in the order in which they were added.
@@ -167,22 +167,27 @@ impl Rules {
         if self.nodes.is_empty() {
             return None;
         }
-        if let Some(node) = self.exact(&[entry.key, "_", entry.value]) {
+        let of_key = Hash::of(entry.key);
+        let parts = [entry.key, "_", entry.value];
+        if let Some(node) = self.exact(of_key.and("_").and(entry.value), &parts) {
             return Some(node);
         }
-        if !self.wildcards.is_empty() {
-            let text = format!("{}_{}", entry.key, entry.value);
-            if let Some((_, at)) = self.wildcards.iter().find(|(p, _)| p.matches(&text)) {
+        // Most descriptors fit no wildcard, and then nothing is put together.
+        let begins = |(pattern, _): &&(Pattern, usize)| pattern.begins(&parts);
+        let mut wildcards = self.wildcards.iter().filter(begins).peekable();
+        if wildcards.peek().is_some() {
+            let text = parts.concat();
+            if let Some((_, at)) = wildcards.find(|(pattern, _)| pattern.matches(&text)) {
                 return Some(&self.nodes[*at]);
             }
         }
-        self.exact(&[entry.key])
+        self.exact(of_key, &[entry.key])
     }
 
-    /// The node whose text is the concatenation of `parts`, without building it.
-    fn exact(&self, parts: &[&str]) -> Option<&Node> {
-        let same = |at: &usize| is_concatenation(&self.nodes[*at], parts);
-        self.by_text.find(hash(parts), same).map(|&at| &self.nodes[at])
+    /// The node whose text is the concatenation of `parts`, of which `hash` is, without building it.
+    fn exact(&self, hash: Hash, parts: &[&str]) -> Option<&Node> {
+        let same = |(text, _): &(Box<str>, usize)| is_concatenation(text, parts);
+        self.by_text.find(hash.finish(), same).map(|&(_, at)| &self.nodes[at])
     }
 }
 
@@ -191,22 +196,32 @@ pub fn level(key: &str, value: &str) -> String {
     if value.is_empty() { key.to_owned() } else { format!("{key}_{value}") }
 }
 
-/// The hash of a concatenation. Its key is public: what is stored comes from the operator's files,
-/// and a lookup of a hostile text costs the same as any other.
-fn hash(parts: &[&str]) -> u64 {
-    let mut hasher = SipHasher13::new();
-    for part in parts {
-        hasher.write(part.as_bytes());
+/// The hash of a text that may go on. Its key is public: what is stored comes from the operator's
+/// files, and a lookup of a hostile text costs the same as any other.
+#[derive(Clone, Copy)]
+struct Hash(SipHasher13);
+
+impl Hash {
+    fn of(text: &str) -> Self {
+        Self(SipHasher13::new()).and(text)
     }
-    hasher.finish()
+
+    fn and(mut self, text: &str) -> Self {
+        self.0.write(text.as_bytes());
+        self
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
 }
 
-fn is_concatenation(node: &Node, parts: &[&str]) -> bool {
-    let mut wanted = parts.iter().flat_map(|part| part.bytes());
-    let separator = if node.value.is_empty() { "" } else { "_" };
-    let stored = [&*node.key, separator, &*node.value];
-    stored.iter().flat_map(|part| part.bytes()).all(|byte| wanted.next() == Some(byte))
-        && wanted.next().is_none()
+fn is_concatenation(text: &str, parts: &[&str]) -> bool {
+    let mut rest = Some(text);
+    for part in parts {
+        rest = rest.and_then(|rest| rest.strip_prefix(part));
+    }
+    rest == Some("")
 }
 
 #[cfg(test)]

@@ -132,8 +132,10 @@ impl Decider {
         let (outcomes, decision) = if is_atomic {
             self.charge_all_or_none(&plan, active, now)?
         } else {
-            let charge = |operation| self.ledger.charge(operation, now);
-            let outcomes = plan.operations.iter().map(charge).collect::<Result<Vec<_>, _>>()?;
+            let mut outcomes = Vec::with_capacity(plan.operations.len());
+            for operation in &plan.operations {
+                outcomes.push(self.ledger.charge(operation, now)?);
+            }
             let decision = Decision::of(&plan, &outcomes, active.answers.modes);
             (outcomes, decision)
         };

@@ -11,7 +11,6 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tollgate_runtime::cores::Serve;
 use tollgate_runtime::drain::Draining;
 use tollgate_runtime::patience::{Patience, Patient};
@@ -51,7 +50,8 @@ impl Default for Http2Bounds {
     }
 }
 
-/// Serves gRPC connections with clones of one service.
+/// Serves gRPC connections with clones of one service, which must always be ready, as those that
+/// `tonic` generates are.
 #[derive(Clone, Debug)]
 pub struct ServeGrpc<S> {
     /// The service.
@@ -81,7 +81,7 @@ where
             let Some(wire) = in_time(door.enter(stream, peer), draining).await else { return };
             let connection = bounds.builder().serve_connection(
                 TokioIo::new(Patient::new(wire, bounds.patience)),
-                TowerToHyperService::new(service),
+                Calls(service),
             );
             until_drained(connection, |one| one.graceful_shutdown(), ends, "decide", peer).await;
         }
@@ -104,6 +104,24 @@ impl Http2Bounds {
     }
 }
 
+/// Gives each call to a clone of the service at once. A call that waited for the service to be ready
+/// would keep its request in its task, and tasks are moved and allocated with every call.
+#[derive(Clone, Debug)]
+struct Calls<S>(S);
+
+impl<S> hyper::service::Service<Request<Incoming>> for Calls<S>
+where
+    S: Service<Request<Incoming>> + Clone,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.0.clone().call(request)
+    }
+}
+
 /// Runs a connection's calls on the core that the connection lives on.
 #[derive(Clone, Copy, Debug)]
 struct ThisCore;
@@ -111,15 +129,15 @@ struct ThisCore;
 impl<F> Executor<F> for ThisCore
 where
     F: Future + 'static,
+    F::Output: 'static,
 {
     #[expect(
         clippy::disallowed_methods,
         reason = "hyper owns the call: it ends with its connection"
     )]
     fn execute(&self, call: F) {
-        tokio::task::spawn_local(async move {
-            call.await;
-        });
+        // As it is: an async block around it would hold it twice.
+        tokio::task::spawn_local(call);
     }
 }
 
