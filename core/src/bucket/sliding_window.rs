@@ -34,6 +34,10 @@ pub struct SlidingWindow {
     /// Oldest first.
     runs: VecDeque<Run>,
     hits: u64,
+    /// The latest time of any charge, admitted or not. Threads apply charges a little out of order,
+    /// and what is answered after another answer was not given before it: such a charge is judged,
+    /// and counted, at this time.
+    latest: LogTime,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +49,14 @@ struct Run {
 impl SlidingWindow {
     /// A window of this length, in which nothing was admitted.
     pub fn fresh(window: Window) -> Self {
-        Self { length: window.nanos(), runs: VecDeque::new(), hits: 0 }
+        Self { length: window.nanos(), runs: VecDeque::new(), hits: 0, latest: LogTime::default() }
     }
 
     /// Applies `charge`.
     pub fn charge(&mut self, quota: &Quota, charge: Charge, now: Now) -> Outcome {
         let length = self.length;
+        self.latest = self.latest.max(now.log);
+        let now = Now { log: self.latest, ..now };
         self.forget(now);
         let before = self.hits;
         let limit = u64::from(quota.limit);

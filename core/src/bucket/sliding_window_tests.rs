@@ -100,6 +100,18 @@ fn most_in_any_window(admitted: &[(u64, u64)], length: u64) -> u64 {
     admitted.iter().map(|(start, _)| within(*start)).max().unwrap_or(0)
 }
 
+#[test]
+fn a_hit_that_comes_late_is_counted_when_it_comes() {
+    let quota = quota(2, Window::of_unit(Unit::Minute));
+    let mut window = SlidingWindow::fresh(quota.window);
+    assert!(window.charge(&quota, Charge::Hits(3), at(10)).over);
+    // Read the clock before that one, and is answered after it.
+    assert!(!window.charge(&quota, Charge::Hits(2), at(5)).over);
+    let minute = 60 * NANOS_PER_SECOND;
+    assert!(window.charge(&quota, Charge::Hits(1), at(5 + minute)).over);
+    assert!(!window.charge(&quota, Charge::Hits(1), at(10 + minute)).over);
+}
+
 proptest! {
     /// Sweeps every window over all admissions: never more than the limit, exact or in parts, at
     /// any resolution of times, with the number changing to no more than the greatest one used.
@@ -155,7 +167,7 @@ proptest! {
     }
 
     /// Decisions of several threads may be applied a little out of order: the promise holds for the
-    /// times that the window counted them at, and nothing leaves early.
+    /// times at which they can have been answered, which no refused one before them exceeds.
     #[test]
     fn times_out_of_order_admit_no_more(
         limit in prop_oneof![1..10_u32, 500..600_u32],
