@@ -117,6 +117,19 @@ pub struct Telemetry {
     pub log_level: LogLevel,
 }
 
+impl Bounds {
+    /// The part of them that holds for a decoded rate-limit request.
+    pub fn of_request(&self) -> tollgate_proto::ratelimit::Bounds {
+        tollgate_proto::ratelimit::Bounds {
+            descriptors_max: self.descriptors_max,
+            entries_max: self.entries_max,
+            domain_bytes_max: self.domain_bytes_max,
+            key_bytes_max: self.key_bytes_max,
+            value_bytes_max: self.value_bytes_max,
+        }
+    }
+}
+
 impl Config {
     /// The configuration in the file at `path`.
     ///

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
-use tollgate_proto::ratelimit;
 use tollgate_runtime::cores::{Cores, Options, Serve};
 use tollgate_runtime::drain::Draining;
 
 use super::sockets::Sockets;
 use crate::admin::{self, Api, Served};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::decide::Decider;
 use crate::grpc::{Health, Http2Bounds, RateLimit, Router, ServeGrpc};
 use crate::http::{Admin, Caller, DecideHttp, Http1Bounds, ServeHttp};
@@ -57,7 +56,7 @@ impl Listeners {
         let Parts { decider, health, metrics, state, status, draining } = parts;
         let body_bytes_max = config.bounds.message_bytes_max;
         let rate_limit =
-            |api| RateLimit::new(Arc::clone(&decider), request_bounds(&config.bounds), api);
+            |api| RateLimit::new(Arc::clone(&decider), config.bounds.of_request(), api);
         let router = Router::new(rate_limit("rls"), health.service(), body_bytes_max);
         let grpc = ServeGrpc {
             service: router,
@@ -68,7 +67,7 @@ impl Listeners {
         let callers = DecideHttp { rate_limit: rate_limit("json"), state: state.clone() };
         let callers = ServeHttp { handler: callers, bounds, draining: draining.clone() };
         let api = Arc::new(Api::new(admin::Parts {
-            bounds: request_bounds(&config.bounds),
+            bounds: config.bounds.of_request(),
             ledger: config.ledger,
             decider,
             state,
@@ -149,14 +148,4 @@ fn start<S: Serve + Clone + Send + Sync>(
 fn workers(config: &Config) -> usize {
     let machine = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     config.node.workers.map_or_else(machine, NonZeroUsize::get)
-}
-
-fn request_bounds(bounds: &config::Bounds) -> ratelimit::Bounds {
-    ratelimit::Bounds {
-        descriptors_max: bounds.descriptors_max,
-        entries_max: bounds.entries_max,
-        domain_bytes_max: bounds.domain_bytes_max,
-        key_bytes_max: bounds.key_bytes_max,
-        value_bytes_max: bounds.value_bytes_max,
-    }
 }
