@@ -38,6 +38,7 @@ fn assert_bounds(config: &Config) {
         bounds.value_bytes_max,
         bounds.domain_bytes_max,
         bounds.message_bytes_max,
+        bounds.in_flight_bytes_max,
         config.ledger.keys_max,
         config.ledger.bytes_max,
     ];

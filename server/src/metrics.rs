@@ -20,6 +20,7 @@ const BYTES: &str = "tollgate_ledger_bytes";
 const EXPIRED: &str = "tollgate_ledger_expired_total";
 const EVICTED: &str = "tollgate_ledger_evicted_total";
 const REFUSED: &str = "tollgate_ledger_refused_total";
+const NO_ROOM: &str = "tollgate_calls_refused_total";
 const CONNECTIONS: &str = "tollgate_connections";
 const CONFIG_LOADS: &str = "tollgate_config_loads_total";
 const CONFIG_SUCCESS: &str = "tollgate_config_last_reload_success";
@@ -47,6 +48,11 @@ pub fn count_shadowed() {
 pub fn limit_hits(domain: &str, limit: &str, outcome: &'static str) -> Counter {
     let (domain, limit) = (domain.to_owned(), limit.to_owned());
     counter!(LIMIT_HITS, "domain" => domain, "limit" => limit, "outcome" => outcome)
+}
+
+/// Counts a call that was refused because calls in flight hold as much as they may.
+pub(crate) fn count_no_room() {
+    counter!(NO_ROOM, "reason" => "no_room").increment(1);
 }
 
 /// Brings the gauges up to date; called before rendering.
@@ -118,6 +124,8 @@ impl Decisions {
     pub fn count_error(&self, error: &CallError) {
         match error {
             CallError::Unreadable(_) | CallError::Refused(_) => self.bad_request.increment(1),
+            // Counted where the room is: most such calls never come here.
+            CallError::NoRoom(_) => {}
             CallError::Unavailable(Unavailable::LedgerFull) => self.ledger_full.increment(1),
             CallError::Unavailable(Unavailable::NotLoaded) => self.not_loaded.increment(1),
         }
@@ -135,6 +143,7 @@ fn describe() {
     describe_counter!(EXPIRED, "Buckets freed after they had ended.");
     describe_counter!(EVICTED, "Buckets given up while they still counted, by reason.");
     describe_counter!(REFUSED, "Operations refused because the ledger was full.");
+    describe_counter!(NO_ROOM, "Calls refused before they were read.");
     describe_gauge!(CONNECTIONS, "Open connections, by listener.");
     describe_counter!(CONFIG_LOADS, "Contents of the configuration, by what became of them.");
     describe_gauge!(CONFIG_SUCCESS, "1 if the newest content of the configuration decides.");

@@ -97,6 +97,8 @@ pub struct Bounds {
     pub domain_bytes_max: usize,
     /// Bytes of a request before it is decoded.
     pub message_bytes_max: usize,
+    /// Bytes that calls in flight hold over the whole process; at least `message_bytes_max`.
+    pub in_flight_bytes_max: usize,
 }
 
 /// How many buckets are kept; neither is zero.

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tollgate_runtime::cores::Serve;
 use tollgate_runtime::drain::Draining;
 use tollgate_runtime::patience::{Patience, Patient};
 use tower::Service;
 
+use super::calls::Calls;
+use crate::budget::{Budget, Metered};
 use crate::drained::until_drained;
 
 /// What one HTTP/2 connection may use.
@@ -36,6 +36,9 @@ pub struct Http2Bounds {
     pub ping_timeout: Duration,
     /// How long the peer may neither send nor take anything.
     pub patience: Patience,
+    /// How long a call may wait for its message and then for its answer to be taken; a watch of
+    /// health excepted.
+    pub wait_max: Duration,
 }
 
 impl Default for Http2Bounds {
@@ -47,6 +50,7 @@ impl Default for Http2Bounds {
             ping_after: Duration::from_secs(60),
             ping_timeout: Duration::from_secs(20),
             patience: Patience { read: Duration::from_secs(90), write: Duration::from_secs(30) },
+            wait_max: Duration::from_secs(40),
         }
     }
 }
@@ -58,25 +62,31 @@ pub struct ServeGrpc<S> {
     pub service: S,
     /// The bounds of each connection.
     pub bounds: Http2Bounds,
+    /// What waiting calls hold of the process.
+    pub budget: Budget,
     /// Ends connections once their calls are answered.
     pub draining: Draining,
 }
 
 impl<S> Serve for ServeGrpc<S>
 where
-    S: Service<Request<Incoming>, Response = Response<tonic::body::Body>, Error = Infallible>
-        + Clone
+    S: Service<
+            Request<Metered<Incoming>>,
+            Response = Response<tonic::body::Body>,
+            Error = Infallible,
+        > + Clone
         + 'static,
-    S::Future: 'static,
+    S::Future: Unpin + 'static,
 {
     fn connection(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
     ) -> impl Future<Output = ()> + 'static {
-        let connection = self.bounds.builder().serve_connection(
+        let calls = Calls::new(self.budget.clone(), self.bounds.wait_max);
+        let connection = self.bounds.builder(&calls).serve_connection(
             TokioIo::new(Patient::new(stream, self.bounds.patience)),
-            TowerToHyperService::new(self.service.clone()),
+            calls.to(self.service.clone()),
         );
         until_drained(
             connection,
@@ -89,8 +99,8 @@ where
 }
 
 impl Http2Bounds {
-    fn builder(&self) -> http2::Builder<ThisCore> {
-        let mut builder = http2::Builder::new(ThisCore);
+    fn builder(&self, calls: &Calls) -> http2::Builder<Calls> {
+        let mut builder = http2::Builder::new(calls.clone());
         builder
             .timer(TokioTimer::new())
             .auto_date_header(false)
@@ -101,24 +111,5 @@ impl Http2Bounds {
             .keep_alive_interval(self.ping_after)
             .keep_alive_timeout(self.ping_timeout);
         builder
-    }
-}
-
-/// Runs a connection's calls on the core that the connection lives on.
-#[derive(Clone, Copy, Debug)]
-struct ThisCore;
-
-impl<F> Executor<F> for ThisCore
-where
-    F: Future + 'static,
-{
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "hyper owns the call: it ends with its connection"
-    )]
-    fn execute(&self, call: F) {
-        tokio::task::spawn_local(async move {
-            call.await;
-        });
     }
 }

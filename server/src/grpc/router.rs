@@ -17,6 +17,7 @@ use tonic_health::server::HealthService;
 use tower::Service;
 
 use super::RateLimit;
+use crate::budget::Metered;
 
 /// How long a call may take to send its message.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,7 +44,7 @@ impl Router {
     }
 }
 
-impl Service<Request<Incoming>> for Router {
+impl Service<Request<Metered<Incoming>>> for Router {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Answering;
@@ -52,7 +53,7 @@ impl Service<Request<Incoming>> for Router {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Metered<Incoming>>) -> Self::Future {
         if request.uri().path().starts_with(HEALTH) {
             // A watch of health lives as long as its connection.
             return Answering { call: self.health.call(request), timeout: None, timer: None };

@@ -11,6 +11,7 @@ use tollgate_runtime::drain::Draining;
 
 use super::sockets::Sockets;
 use crate::admin::{self, Api, Served};
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::decide::Decider;
 use crate::grpc::{Health, Http2Bounds, RateLimit, Router, ServeGrpc};
@@ -54,6 +55,7 @@ impl Listeners {
     /// Starts the cores of every listener.
     pub(super) fn start(config: &Config, parts: Parts) -> std::io::Result<Self> {
         let Parts { decider, health, metrics, state, status, draining } = parts;
+        let budget = Budget::new(config.bounds.in_flight_bytes_max);
         let body_bytes_max = config.bounds.message_bytes_max;
         let rate_limit =
             |api| RateLimit::new(Arc::clone(&decider), config.bounds.of_request(), api);
@@ -61,11 +63,17 @@ impl Listeners {
         let grpc = ServeGrpc {
             service: router,
             bounds: Http2Bounds::default(),
+            budget: budget.clone(),
             draining: draining.clone(),
         };
         let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
         let callers = DecideHttp { rate_limit: rate_limit("json"), state: state.clone() };
-        let callers = ServeHttp { handler: callers, bounds, draining: draining.clone() };
+        let callers = ServeHttp {
+            handler: callers,
+            bounds,
+            budget: budget.clone(),
+            draining: draining.clone(),
+        };
         let api = Arc::new(Api::new(admin::Parts {
             bounds: config.bounds.of_request(),
             ledger: config.ledger,
@@ -74,7 +82,8 @@ impl Listeners {
             config: status,
         }));
         let operators = Admin { api, metrics, caller: Caller::Anybody };
-        let operators = ServeHttp { handler: operators, bounds, draining: draining.clone() };
+        let operators =
+            ServeHttp { handler: operators, bounds, budget, draining: draining.clone() };
         Ok(Self {
             decide: start(workers(config), DECIDE_CONNECTIONS_MAX, &draining, grpc)?,
             http: start(1, HTTP_CONNECTIONS_MAX, &draining, callers)?,

@@ -33,6 +33,7 @@ pub(super) const KEY_BYTES: Range = range(1, 64 << 10);
 pub(super) const VALUE_BYTES: Range = range(1, 1 << 20);
 pub(super) const DOMAIN_BYTES: Range = range(1, 64 << 10);
 pub(super) const MESSAGE_BYTES: Range = range(1 << 10, 64 << 20);
+pub(super) const IN_FLIGHT_BYTES: Range = range(1 << 20, 1 << 40);
 pub(super) const LEDGER_KEYS: Range = range(1_000, 1_000_000_000);
 pub(super) const LEDGER_BYTES: Range = range(1 << 20, 1 << 40);
 
@@ -156,6 +157,12 @@ pub(super) struct RawBounds {
     /// 64MiB.
     #[schemars(range(min = MESSAGE_BYTES.min, max = MESSAGE_BYTES.max))]
     pub(super) message_bytes_max: Size,
+    /// Bytes that calls in flight may hold over all connections: what has arrived of their bodies,
+    /// and 16 KiB for each gRPC call that has to wait. A call beyond that is refused at once with
+    /// RESOURCE_EXHAUSTED or 503; one that arrives whole needs none of it. At least
+    /// `message_bytes_max`. Default: 128MiB. Range: 1MiB to 1TiB.
+    #[schemars(range(min = IN_FLIGHT_BYTES.min, max = IN_FLIGHT_BYTES.max))]
+    pub(super) in_flight_bytes_max: Size,
 }
 
 impl Default for RawBounds {
@@ -167,6 +174,7 @@ impl Default for RawBounds {
             value_bytes_max: Size(8 << 10),
             domain_bytes_max: Size(256),
             message_bytes_max: Size(256 << 10),
+            in_flight_bytes_max: Size(128 << 20),
         }
     }
 }
