@@ -18,7 +18,7 @@ pub fn config(data: &[u8]) {
         (Ok(config), Ok(again)) => {
             assert_eq!(format!("{config:?}"), format!("{again:?}"), "not the same configuration");
             assert_bounds(&config);
-            assert_limits_hold(Config { ratelimit_files: Vec::new(), ..config });
+            assert_limits_hold(&Config { ratelimit_files: Vec::new(), ..config });
         }
         (Err(report), again) => {
             places::assert_report(&report, text);
@@ -45,7 +45,7 @@ fn assert_bounds(config: &Config) {
     assert!(all.iter().all(|bound| *bound > 0), "{config:?}");
 }
 
-fn assert_limits_hold(config: Config) {
+fn assert_limits_hold(config: &Config) {
     let domains = config.domains();
     assert!(domains.is_ok(), "{domains:?}");
     ratelimit::assert_rules_hold(&domains.unwrap_or_default());

@@ -21,7 +21,7 @@ pub fn ratelimit(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
-    let options = Options { merge_domains: data.len() % 2 == 0 };
+    let options = Options { merge_domains: data.len().is_multiple_of(2) };
     let loaded = parse("fuzz.yaml", text, options, named());
     let again = parse("fuzz.yaml", text, options, named());
     match (loaded, again) {

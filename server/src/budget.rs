@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tollgate_runtime::seldom::Seldom;
 use tonic::Status;
@@ -118,7 +118,33 @@ impl Drop for Held {
 pub struct Metered<B> {
     body: B,
     received: usize,
+    /// Of a gRPC body: makes room for its message as soon as it says how long it will be.
+    prefix: Option<Prefix>,
     held: Held,
+}
+
+/// The five bytes before a gRPC message, as far as they have arrived: a flag, and a length.
+#[derive(Debug, Default)]
+struct Prefix {
+    bytes: [u8; 5],
+    count: usize,
+}
+
+impl Prefix {
+    /// Takes what comes next of the body.
+    fn feed(&mut self, data: &[u8]) {
+        for (place, byte) in self.bytes.iter_mut().skip(self.count).zip(data) {
+            *place = *byte;
+            self.count += 1;
+        }
+    }
+
+    /// The length of the message, once it is known.
+    fn declared(&self) -> usize {
+        let [_, length @ ..] = self.bytes;
+        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+        if self.count == self.bytes.len() { length } else { 0 }
+    }
 }
 
 /// Why a body ended early. Its source is what a gRPC service answers with.
@@ -135,7 +161,30 @@ pub enum MeteredError<E: std::error::Error + 'static> {
 impl<B> Metered<B> {
     /// Counts `body` against `budget`.
     pub fn new(body: B, budget: &Budget) -> Self {
-        Self { body, received: 0, held: Held { budget: budget.clone(), bytes: 0 } }
+        let held = Held { budget: budget.clone(), bytes: 0 };
+        Self { body, received: 0, prefix: None, held }
+    }
+
+    /// Counts `body`, which carries a gRPC message, against `budget`: whoever decodes it reserves
+    /// its whole length with the first bytes.
+    pub fn grpc(body: B, budget: &Budget) -> Self {
+        Self { prefix: Some(Prefix::default()), ..Self::new(body, budget) }
+    }
+
+    /// Notes what has arrived and returns what is held of the body now.
+    fn note(&mut self, data: &[u8]) -> usize {
+        self.received += data.len();
+        let Some(prefix) = &mut self.prefix else {
+            return self.received;
+        };
+        prefix.feed(data);
+        // A message that can never be held is refused by its length.
+        let declared = prefix.declared();
+        if declared <= self.held.budget.0.bytes_max {
+            self.received.max(declared)
+        } else {
+            self.received
+        }
     }
 }
 
@@ -156,8 +205,8 @@ where
         let Poll::Ready(Some(Ok(frame))) = polled else {
             return polled.map(|end| end.map(|frame| frame.map_err(MeteredError::Body)));
         };
-        this.received += frame.data_ref().map_or(0, Buf::remaining);
-        let counted = this.received.saturating_sub(FREE_BODY_BYTES);
+        let size = frame.data_ref().map_or(0, |data| this.note(data));
+        let counted = size.saturating_sub(FREE_BODY_BYTES);
         if counted > this.held.bytes && !this.body.is_end_stream() {
             let grown = this.held.grow(counted - this.held.bytes);
             grown.map_err(|no_room| MeteredError::NoRoom(no_room.into()))?;
@@ -267,6 +316,22 @@ mod tests {
         assert_eq!(budget.held(), 6);
         drop(one);
         assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_grpc_message_is_counted_by_the_length_that_it_declares() {
+        let budget = Budget::new(1 << 20);
+        let mut body = metered(&[&[0, 0], &[1, 0, 0, 7], b"x"], &budget);
+        body.prefix = Some(Prefix::default());
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(2)));
+        assert_eq!(budget.held(), 0);
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(4)));
+        assert_eq!(budget.held(), (1 << 16) - FREE_BODY_BYTES);
+        // Nothing that could be held: only what has arrived counts.
+        let mut body = metered(&[&[0, 0xFF, 0xFF, 0xFF, 0xFF], b"x"], &budget);
+        body.prefix = Some(Prefix::default());
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(5)));
+        assert_eq!(budget.held(), (1 << 16) - FREE_BODY_BYTES);
     }
 
     #[test]

@@ -186,6 +186,23 @@ async fn bodies_half_sent_over_http1() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn heads_without_end_over_http1() -> anyhow::Result<()> {
+    let mut siege = Siege::start(small()).await?;
+    let address = siege.tollgate.http_addr();
+    let attack = async {
+        for line in ["x: y\r\n".to_owned(), format!("x: {}", "y".repeat(1_000))] {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.write_all(b"POST /json HTTP/1.1\r\nhost: x\r\n").await?;
+            let endless = async { while stream.write_all(line.as_bytes()).await.is_ok() {} };
+            let refused = tokio::time::timeout(CALL_BOUND, endless).await;
+            ensure!(refused.is_ok(), "the node reads a head of {line:?} without end");
+        }
+        Ok(())
+    };
+    siege.under(GROWTH_MAX, attack).await
+}
+
+#[tokio::test]
 async fn a_message_that_drips_is_given_up() -> anyhow::Result<()> {
     let mut siege = Siege::start(small()).await?;
     let mut raw = RawGrpc::connect(siege.decide()).await?;

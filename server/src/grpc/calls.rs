@@ -140,7 +140,7 @@ where
             return Answer { call: Err(refused), calls, waits: false };
         }
         calls.ends.set(request.uri().path() != WATCH);
-        let request = request.map(|body| Metered::new(body, &calls.budget));
+        let request = request.map(|body| Metered::grpc(body, &calls.budget));
         // The services behind it are always ready.
         let call = self.service.clone().call(request);
         Answer { call: Ok(call), calls, waits: false }
@@ -217,7 +217,8 @@ mod tests {
         let (calls, dropped) = (crowded(CALL_BYTES), Rc::new(Cell::new(false)));
         run(async {
             let mut call = pin!(waited_for(never(dropped.clone()), calls.clone(), Some(SHORT)));
-            poll_fn(|cx| Poll::Ready(assert!(call.as_mut().poll(cx).is_pending()))).await;
+            let waits = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await;
+            assert!(waits);
             assert_eq!((calls.budget.held(), calls.waiting.get()), (CALL_BYTES, FREE_CALLS + 1));
             call.await;
         });

@@ -157,9 +157,10 @@ pub(super) struct RawBounds {
     /// 64MiB.
     #[schemars(range(min = MESSAGE_BYTES.min, max = MESSAGE_BYTES.max))]
     pub(super) message_bytes_max: Size,
-    /// Bytes that calls in flight may hold over all connections: what has arrived of their bodies,
-    /// and 16 KiB for each gRPC call that has to wait. A call beyond that is refused at once with
-    /// RESOURCE_EXHAUSTED or 503; one that arrives whole needs none of it. At least
+    /// Bytes that calls in flight may hold over all connections: 16 KiB for each gRPC call that has
+    /// to wait, and of each body that is still arriving what is there (over gRPC the length that it
+    /// declares), beyond 4 KiB. A call beyond that is refused at once with RESOURCE_EXHAUSTED or 503;
+    /// one that arrives whole and the first two of a connection are not counted. At least
     /// `message_bytes_max`. Default: 128MiB. Range: 1MiB to 1TiB.
     #[schemars(range(min = IN_FLIGHT_BYTES.min, max = IN_FLIGHT_BYTES.max))]
     pub(super) in_flight_bytes_max: Size,
