@@ -6,7 +6,6 @@
 //! call that came whole and is answered at once is never counted and costs nothing here.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
@@ -21,9 +20,10 @@ use crate::metrics;
 /// moment before they say that it is over. What a waiting call holds beside its body covers them.
 const FREE_BODY_BYTES: usize = 4 * 1_024;
 
-/// Bytes that calls in flight may hold; clones share one number.
-#[derive(Clone, Debug)]
-pub struct Budget(Arc<Shared>);
+/// Bytes that calls in flight may hold; copies share one number. It lives as long as the process, so
+/// that a call can take it along without counting owners.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget(&'static Shared);
 
 #[derive(Debug)]
 struct Shared {
@@ -44,9 +44,11 @@ impl From<NoRoom> for Status {
 }
 
 impl Budget {
-    /// A budget of `bytes_max` bytes of which nothing is held.
+    /// A budget of `bytes_max` bytes of which nothing is held. To be made once a process: it is never
+    /// freed.
     pub fn new(bytes_max: usize) -> Self {
-        Self(Arc::new(Shared { held: AtomicUsize::new(0), bytes_max, refused: Seldom::default() }))
+        let shared = Shared { held: AtomicUsize::new(0), bytes_max, refused: Seldom::default() };
+        Self(Box::leak(Box::new(shared)))
     }
 
     /// Bytes that are held now.
@@ -59,7 +61,7 @@ impl Budget {
     /// # Errors
     /// [`NoRoom`] if fewer are left.
     pub fn hold(&self, bytes: usize) -> Result<Held, NoRoom> {
-        let mut held = Held { budget: self.clone(), bytes: 0 };
+        let mut held = Held { budget: *self, bytes: 0 };
         held.grow(bytes)?;
         Ok(held)
     }
@@ -93,7 +95,7 @@ pub struct Held {
 
 impl Held {
     fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let Shared { held, bytes_max, .. } = &*self.budget.0;
+        let Shared { held, bytes_max, .. } = self.budget.0;
         // Nothing is published by this number but itself.
         let taken = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             held.checked_add(bytes).filter(|sum| sum <= bytes_max)
@@ -160,14 +162,14 @@ pub enum MeteredError<E: std::error::Error + 'static> {
 
 impl<B> Metered<B> {
     /// Counts `body` against `budget`.
-    pub fn new(body: B, budget: &Budget) -> Self {
-        let held = Held { budget: budget.clone(), bytes: 0 };
+    pub fn new(body: B, budget: Budget) -> Self {
+        let held = Held { budget, bytes: 0 };
         Self { body, received: 0, prefix: None, held }
     }
 
     /// Counts `body`, which carries a gRPC message, against `budget`: whoever decodes it reserves
     /// its whole length with the first bytes.
-    pub fn grpc(body: B, budget: &Budget) -> Self {
+    pub fn grpc(body: B, budget: Budget) -> Self {
         Self { prefix: Some(Prefix::default()), ..Self::new(body, budget) }
     }
 
@@ -253,7 +255,7 @@ mod tests {
         }
     }
 
-    fn metered(pieces: &[&'static [u8]], budget: &Budget) -> Metered<Pieces> {
+    fn metered(pieces: &[&'static [u8]], budget: Budget) -> Metered<Pieces> {
         Metered::new(Pieces(pieces.iter().copied().collect()), budget)
     }
 
@@ -286,7 +288,7 @@ mod tests {
     #[test]
     fn a_body_that_comes_whole_is_not_counted() {
         let budget = Budget::new(1);
-        let mut body = metered(&[&[0; 2 * FREE_BODY_BYTES]], &budget);
+        let mut body = metered(&[&[0; 2 * FREE_BODY_BYTES]], budget);
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(2 * FREE_BODY_BYTES)));
         assert_eq!(budget.held(), 0);
     }
@@ -294,7 +296,7 @@ mod tests {
     #[test]
     fn a_small_body_is_not_counted_however_it_comes() {
         let budget = Budget::new(0);
-        let mut body = metered(&[b"1", FREE.split_at(1).1, b""], &budget);
+        let mut body = metered(&[b"1", FREE.split_at(1).1, b""], budget);
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(1)));
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(FREE_BODY_BYTES - 1)));
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(0)));
@@ -304,12 +306,12 @@ mod tests {
     #[test]
     fn a_body_in_pieces_is_counted_until_it_is_dropped_and_refused_where_it_does_not_fit() {
         let budget = Budget::new(8);
-        let mut one = metered(&[FREE, b"12345", b"6", b"7"], &budget);
+        let mut one = metered(&[FREE, b"12345", b"6", b"7"], budget);
         assert_eq!(next(&mut one, |frame| frame), Some(Ok(FREE_BODY_BYTES)));
         assert_eq!(next(&mut one, |frame| frame), Some(Ok(5)));
         assert_eq!(next(&mut one, |frame| frame), Some(Ok(1)));
         assert_eq!(budget.held(), 6);
-        let mut other = metered(&[FREE, b"123", b""], &budget);
+        let mut other = metered(&[FREE, b"123", b""], budget);
         assert_eq!(next(&mut other, |frame| frame), Some(Ok(FREE_BODY_BYTES)));
         let error = next(&mut other, |frame| frame).unwrap().unwrap_err();
         assert_eq!(error, NoRoom.to_string());
@@ -321,14 +323,14 @@ mod tests {
     #[test]
     fn a_grpc_message_is_counted_by_the_length_that_it_declares() {
         let budget = Budget::new(1 << 20);
-        let mut body = metered(&[&[0, 0], &[1, 0, 0, 7], b"x"], &budget);
+        let mut body = metered(&[&[0, 0], &[1, 0, 0, 7], b"x"], budget);
         body.prefix = Some(Prefix::default());
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(2)));
         assert_eq!(budget.held(), 0);
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(4)));
         assert_eq!(budget.held(), (1 << 16) - FREE_BODY_BYTES);
         // Nothing that could be held: only what has arrived counts.
-        let mut body = metered(&[&[0, 0xFF, 0xFF, 0xFF, 0xFF], b"x"], &budget);
+        let mut body = metered(&[&[0, 0xFF, 0xFF, 0xFF, 0xFF], b"x"], budget);
         body.prefix = Some(Prefix::default());
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(5)));
         assert_eq!(budget.held(), (1 << 16) - FREE_BODY_BYTES);
@@ -337,7 +339,7 @@ mod tests {
     #[test]
     fn a_refused_body_reads_as_resource_exhausted() {
         let budget = Budget::new(1);
-        let body = metered(&[FREE, b"12", b"3"], &budget);
+        let body = metered(&[FREE, b"12", b"3"], budget);
         let mut collected = std::pin::pin!(body.collect());
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let Poll::Ready(Err(error)) = collected.as_mut().poll(&mut cx) else {

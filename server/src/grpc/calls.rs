@@ -140,7 +140,7 @@ where
             return Answer { call: Err(refused), calls, waits: false };
         }
         calls.ends.set(request.uri().path() != WATCH);
-        let request = request.map(|body| Metered::grpc(body, &calls.budget));
+        let request = request.map(|body| Metered::grpc(body, calls.budget));
         // The services behind it are always ready.
         let call = self.service.clone().call(request);
         Answer { call: Ok(call), calls, waits: false }
@@ -184,6 +184,9 @@ where
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::LocalOptions;
+    use tokio::sync::oneshot;
+
     use super::*;
 
     const SHORT: Duration = Duration::from_millis(10);
@@ -234,6 +237,26 @@ mod tests {
         let done = Rc::new(Cell::new(false));
         run(waited_for(async { done.set(true) }, calls, None));
         assert!(done.get());
+    }
+
+    #[test]
+    fn a_watch_has_no_time_to_end_in() {
+        async fn holds(_sender: oneshot::Sender<()>) {
+            std::future::pending::<()>().await;
+        }
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let calls = Calls::new(Budget::new(0), SHORT);
+            let (sender, mut watch) = oneshot::channel();
+            calls.ends.set(false);
+            calls.execute(holds(sender));
+            let (sender, call) = oneshot::channel();
+            calls.execute(holds(sender));
+            // Made later, and given up: so the watch would have been, too.
+            assert!(call.await.is_err());
+            assert_eq!(watch.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        });
     }
 
     #[test]

@@ -83,7 +83,7 @@ where
         stream: TcpStream,
         peer: SocketAddr,
     ) -> impl Future<Output = ()> + 'static {
-        let calls = Calls::new(self.budget.clone(), self.bounds.wait_max);
+        let calls = Calls::new(self.budget, self.bounds.wait_max);
         let connection = self.bounds.builder(&calls).serve_connection(
             TokioIo::new(Patient::new(stream, self.bounds.patience)),
             calls.to(self.service.clone()),

@@ -130,12 +130,12 @@ impl<H: Handle> ServeHttp<H> {
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         peer: impl Display + 'static,
     ) -> impl Future<Output = ()> + 'static {
-        let (handler, bounds, budget) = (self.handler.clone(), self.bounds, self.budget.clone());
+        let (handler, bounds, budget) = (self.handler.clone(), self.bounds, self.budget);
         let service = service_fn(move |request: Request<Incoming>| {
-            let (handler, budget) = (handler.clone(), budget.clone());
+            let handler = handler.clone();
             async move {
                 let (head, incoming) = request.into_parts();
-                let incoming = Metered::new(incoming, &budget);
+                let incoming = Metered::new(incoming, budget);
                 Ok::<_, Infallible>(handler.handle(head, Body { incoming, bounds }).await)
             }
         });

@@ -63,17 +63,12 @@ impl Listeners {
         let grpc = ServeGrpc {
             service: router,
             bounds: Http2Bounds::default(),
-            budget: budget.clone(),
+            budget,
             draining: draining.clone(),
         };
         let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
         let callers = DecideHttp { rate_limit: rate_limit("json"), state: state.clone() };
-        let callers = ServeHttp {
-            handler: callers,
-            bounds,
-            budget: budget.clone(),
-            draining: draining.clone(),
-        };
+        let callers = ServeHttp { handler: callers, bounds, budget, draining: draining.clone() };
         let api = Arc::new(Api::new(admin::Parts {
             bounds: config.bounds.of_request(),
             ledger: config.ledger,
