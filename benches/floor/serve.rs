@@ -14,7 +14,8 @@ use tollgate_runtime::cores::{Cores, Options};
 use tollgate_runtime::drain::Drain;
 use tollgate_runtime::listen;
 use tollgate_server::budget::Budget;
-use tollgate_server::grpc::{Http2Bounds, ServeGrpc};
+use tollgate_server::grpc::{Age, Http2Bounds, ServeGrpc};
+use tollgate_server::tls::Door;
 
 use crate::service::NoDecision;
 
@@ -40,12 +41,14 @@ pub(crate) fn serve(address: SocketAddr, workers: NonZeroUsize) -> anyhow::Resul
         service: RateLimitServiceServer::new(NoDecision),
         bounds: Http2Bounds::default(),
         budget: Budget::new(IN_FLIGHT_BYTES_MAX),
+        door: Door::clear(),
+        age: Age::UNBOUNDED,
         draining: draining.clone(),
     };
-    let cores = Cores::start(options, &drain.watch(), make).context("starting the cores")?;
+    let cores = Cores::start(options, make).context("starting the cores")?;
     let acceptor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     announce(bound)?;
-    acceptor.block_on(cores.accept(listener, drain.watch())).context("accepting")
+    acceptor.block_on(cores.acceptor().accept(listener.into(), drain.watch())).context("accepting")
 }
 
 /// The one line the bench waits for.

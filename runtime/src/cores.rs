@@ -5,9 +5,8 @@
 //! threads. The acceptor balances by open connections: a proxy opens few and keeps them, and the
 //! kernel's own hashing would load one core with most of them.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -15,10 +14,12 @@ use std::time::Duration;
 
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::drain::Draining;
 use crate::seldom::Seldom;
+use crate::stream::{Accepting, Listener, Loose, Peer, Stream};
 
 /// Accepted connections that may wait for a core to take them.
 const HANDOVER_MAX: usize = 1_024;
@@ -33,24 +34,27 @@ pub struct Options {
     pub count: usize,
     /// Connections open at the same time, over all cores; more are closed on arrival.
     pub connections_max: usize,
-    /// How long a draining core waits for its connections.
+    /// How long a core that ends waits for its connections.
     pub drain_max: Duration,
 }
 
 /// What a core does with each connection. One is made on every core.
 pub trait Serve: 'static {
     /// Serves the connection to its end; returns soon after the drain has started.
-    fn connection(
-        &self,
-        stream: tokio::net::TcpStream,
-        peer: SocketAddr,
-    ) -> impl Future<Output = ()> + 'static;
+    fn connection(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + 'static;
 }
 
 /// The running cores.
 #[derive(Debug)]
 pub struct Cores {
     threads: Vec<JoinHandle<()>>,
+    acceptor: Arc<Acceptor>,
+    closing: CancellationToken,
+}
+
+/// Gives connections to the cores.
+#[derive(Debug)]
+pub struct Acceptor {
     desks: Vec<Desk>,
     connections_max: usize,
     refused: Seldom,
@@ -66,8 +70,8 @@ struct Desk {
 
 #[derive(Debug)]
 struct Handover {
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Loose,
+    peer: Peer,
     open: Open,
 }
 
@@ -88,25 +92,19 @@ impl Cores {
     /// If a thread or its runtime cannot be made.
     pub fn start<S: Serve>(
         options: Options,
-        draining: &Draining,
         make: impl Fn(usize) -> S + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let make = Arc::new(make);
-        let mut cores = Self {
-            threads: Vec::with_capacity(options.count),
-            desks: Vec::with_capacity(options.count),
-            connections_max: options.connections_max,
-            refused: Seldom::default(),
-            failed: Seldom::default(),
-        };
+        let closing = CancellationToken::new();
+        let (mut threads, mut desks) = (Vec::new(), Vec::new());
         for index in 0..options.count.max(1) {
             let (sender, receiver) = mpsc::channel(HANDOVER_MAX);
-            let (make, draining) = (Arc::clone(&make), draining.clone());
+            let (make, closing) = (Arc::clone(&make), closing.clone());
             let runtime = move || -> io::Result<()> {
                 let mut builder = tokio::runtime::Builder::new_current_thread();
                 let runtime = builder.enable_all().build_local(LocalOptions::default())?;
                 let serve = make(index);
-                runtime.block_on(work(serve, receiver, draining, options.drain_max));
+                runtime.block_on(work(serve, receiver, closing, options.drain_max));
                 Ok(())
             };
             let thread =
@@ -115,20 +113,54 @@ impl Cores {
                         tracing::error!(event = "core_failed", index, %error);
                     }
                 })?;
-            cores.threads.push(thread);
-            cores.desks.push(Desk { sender, open: Arc::default() });
+            threads.push(thread);
+            desks.push(Desk { sender, open: Arc::default() });
         }
-        Ok(cores)
+        let acceptor = Acceptor {
+            desks,
+            connections_max: options.connections_max,
+            refused: Seldom::default(),
+            failed: Seldom::default(),
+        };
+        Ok(Self { threads, acceptor: Arc::new(acceptor), closing })
     }
 
+    /// What gives connections to these cores.
+    pub fn acceptor(&self) -> Arc<Acceptor> {
+        Arc::clone(&self.acceptor)
+    }
+
+    /// Waits for every core to end; call after the drain has started and the acceptor has ended.
+    /// What was accepted until then is served.
+    pub fn join(self) {
+        self.closing.cancel();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!(event = "core_panicked");
+            }
+        }
+    }
+}
+
+impl Acceptor {
     /// Accepts connections until the drain starts, giving each to the core with the fewest. May run
     /// for several listeners at once.
-    pub async fn accept(&self, listener: TcpListener, draining: Draining) -> io::Result<()> {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+    ///
+    /// # Errors
+    /// If the listener cannot be used.
+    pub async fn accept(&self, listener: Listener, draining: Draining) -> io::Result<()> {
+        // Its file goes when the accepting ends: who comes later finds nobody.
+        let (listener, _file) = match listener {
+            Listener::Tcp(tcp) => (Accepting::Tcp(tokio::net::TcpListener::from_std(tcp)?), None),
+            Listener::Unix(socket) => {
+                let (unix, file) = socket.into_parts();
+                (Accepting::Unix(tokio::net::UnixListener::from_std(unix)?), Some(file))
+            }
+        };
         loop {
             let accepted = tokio::select! {
-                () = draining.started() => return Ok(()),
-                accepted = listener.accept() => accepted,
+                () = draining.started() => break,
+                accepted = poll_fn(|cx| listener.poll(cx)) => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => self.hand_over(stream, peer),
@@ -141,6 +173,7 @@ impl Cores {
                 }
             }
         }
+        self.take_rest(listener)
     }
 
     /// Connections open now.
@@ -148,25 +181,24 @@ impl Cores {
         self.desks.iter().map(|desk| desk.open.load(Ordering::Relaxed)).sum()
     }
 
-    /// Waits for every core to end; call after the drain has started.
-    pub fn join(self) {
-        drop(self.desks);
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!(event = "core_panicked");
-            }
+    /// Takes what the kernel has accepted already: for its clients these are connections like any
+    /// other, and what they send on them would be lost.
+    fn take_rest(&self, listener: Accepting) -> io::Result<()> {
+        let listener = listener.leave()?;
+        for _ in 0..HANDOVER_MAX {
+            // Nobody waits any more, or the system refuses: either way this is the end.
+            let Ok((stream, peer)) = listener.accept() else { break };
+            self.hand_over(stream, peer);
         }
+        Ok(())
     }
 
-    fn hand_over(&self, stream: tokio::net::TcpStream, peer: SocketAddr) {
+    fn hand_over(&self, stream: Loose, peer: Peer) {
         if self.connections() >= self.connections_max {
             return self.refuse(peer, "connections_max");
         }
         let least = self.desks.iter().min_by_key(|desk| desk.open.load(Ordering::Relaxed));
         let Some(desk) = least else { return };
-        let Ok(stream) = stream.into_std() else {
-            return;
-        };
         desk.open.fetch_add(1, Ordering::Relaxed);
         let open = Open(Arc::clone(&desk.open));
         if desk.sender.try_send(Handover { stream, peer, open }).is_err() {
@@ -175,38 +207,40 @@ impl Cores {
     }
 
     /// Whoever is refused can come back at once: the log must not be theirs to fill.
-    fn refuse(&self, peer: SocketAddr, reason: &str) {
+    fn refuse(&self, peer: Peer, reason: &str) {
         if let Some(number) = self.refused.count() {
             tracing::warn!(event = "connection_refused", number, %peer, reason);
         }
     }
 }
 
-/// The life of one core: take connections until the drain, then wait for them, within the bound.
+/// The life of one core: take connections until the end is near, then wait for them, within the
+/// bound.
 async fn work<S: Serve>(
     serve: S,
     mut receiver: mpsc::Receiver<Handover>,
-    draining: Draining,
+    closing: CancellationToken,
     drain_max: Duration,
 ) {
     let connections = TaskTracker::new();
-    loop {
-        let handover = tokio::select! {
-            () = draining.started() => break,
-            handover = receiver.recv() => handover,
-        };
-        let Some(Handover { stream, peer, open }) = handover else {
-            break;
-        };
-        let _ = stream.set_nodelay(true);
-        let Ok(stream) = tokio::net::TcpStream::from_std(stream) else {
-            continue;
-        };
+    let take = |Handover { stream, peer, open }: Handover| {
+        let Ok(stream) = stream.settle() else { return };
         let connection = serve.connection(stream, peer);
         connections.spawn_local(async move {
             connection.await;
             drop(open);
         });
+    };
+    loop {
+        let handover = tokio::select! {
+            () = closing.cancelled() => break,
+            handover = receiver.recv() => handover,
+        };
+        let Some(handover) = handover else { break };
+        take(handover);
+    }
+    while let Ok(handover) = receiver.try_recv() {
+        take(handover);
     }
     connections.close();
     if tokio::time::timeout(drain_max, connections.wait()).await.is_err() {

@@ -114,7 +114,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        // With TLS there is something to write at the end, which the peer may not take.
+        let said = Pin::new(&mut this.stream).poll_shutdown(cx);
+        this.write.judge(said, cx)
     }
 }
 

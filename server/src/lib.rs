@@ -19,8 +19,7 @@ pub mod metrics;
 pub mod node;
 pub mod reload;
 pub mod state;
-#[allow(dead_code, reason = "what listens and what connects take it up next")]
-mod tls;
+pub mod tls;
 
 #[cfg(test)]
 mod vectors;

@@ -22,9 +22,15 @@ const EVICTED: &str = "tollgate_ledger_evicted_total";
 const REFUSED: &str = "tollgate_ledger_refused_total";
 const NO_ROOM: &str = "tollgate_calls_refused_total";
 const CONNECTIONS: &str = "tollgate_connections";
+const CONNECTIONS_MAX: &str = "tollgate_connections_max";
 const CONFIG_LOADS: &str = "tollgate_config_loads_total";
 const CONFIG_SUCCESS: &str = "tollgate_config_last_reload_success";
 const CONFIG_LOADED_AT: &str = "tollgate_config_last_success_timestamp_seconds";
+const HANDSHAKE_FAILURES: &str = "tollgate_tls_handshake_failures_total";
+const UNAUTHENTICATED: &str = "tollgate_unauthenticated_peers_total";
+const TLS_RELOADS: &str = "tollgate_tls_reloads_total";
+const TLS_SUCCESS: &str = "tollgate_tls_last_reload_success";
+const TLS_NOT_AFTER: &str = "tollgate_tls_certificate_not_after_timestamp_seconds";
 const BUILD: &str = "tollgate_build_info";
 
 /// Makes the process's recorder and returns what renders it. Metrics made before are lost, so this
@@ -70,6 +76,11 @@ pub fn set_connections(listener: &'static str, open: usize) {
     gauge!(CONNECTIONS, "listener" => listener).set(open as f64);
 }
 
+/// How many connections a listener may have open.
+pub(crate) fn set_connections_max(listener: &'static str, most: usize) {
+    gauge!(CONNECTIONS_MAX, "listener" => listener).set(most as f64);
+}
+
 /// A configuration has been taken over.
 pub fn config_accepted(at: Wall) {
     counter!(CONFIG_LOADS, "result" => "ok").increment(1);
@@ -88,6 +99,35 @@ pub fn config_rejected() {
 /// What was refused is gone, and the files hold again what decides.
 pub fn config_recovered() {
     gauge!(CONFIG_SUCCESS).set(1.0);
+}
+
+/// The counter of handshakes that failed on a listener.
+pub(crate) fn handshake_failures(listener: &'static str) -> Counter {
+    counter!(HANDSHAKE_FAILURES, "listener" => listener)
+}
+
+/// The counter of peers that showed no certificate where one is asked for.
+pub(crate) fn unauthenticated_peers(listener: &'static str) -> Counter {
+    counter!(UNAUTHENTICATED, "listener" => listener)
+}
+
+/// A listener serves the certificate in its files, which ends at `not_after` (seconds since 1970).
+pub(crate) fn tls_loaded(listener: &'static str, not_after: i64) {
+    counter!(TLS_RELOADS, "listener" => listener, "result" => "ok").increment(1);
+    counter!(TLS_RELOADS, "listener" => listener, "result" => "failed").increment(0);
+    gauge!(TLS_NOT_AFTER, "listener" => listener).set(not_after as f64);
+    gauge!(TLS_SUCCESS, "listener" => listener).set(1.0);
+}
+
+/// What stands in a listener's files is wrong.
+pub(crate) fn tls_rejected(listener: &'static str) {
+    counter!(TLS_RELOADS, "listener" => listener, "result" => "failed").increment(1);
+    gauge!(TLS_SUCCESS, "listener" => listener).set(0.0);
+}
+
+/// What was wrong is gone, and the files hold again what is served.
+pub(crate) fn tls_recovered(listener: &'static str) {
+    gauge!(TLS_SUCCESS, "listener" => listener).set(1.0);
 }
 
 /// The counters of one API, looked up once.
@@ -145,8 +185,14 @@ fn describe() {
     describe_counter!(REFUSED, "Operations refused because the ledger was full.");
     describe_counter!(NO_ROOM, "Calls refused before they were read.");
     describe_gauge!(CONNECTIONS, "Open connections, by listener.");
+    describe_gauge!(CONNECTIONS_MAX, "Connections that may be open, by listener.");
     describe_counter!(CONFIG_LOADS, "Contents of the configuration, by what became of them.");
     describe_gauge!(CONFIG_SUCCESS, "1 if the newest content of the configuration decides.");
     describe_gauge!(CONFIG_LOADED_AT, "When the deciding configuration was taken over.");
+    describe_counter!(HANDSHAKE_FAILURES, "TLS handshakes that failed, by listener.");
+    describe_counter!(UNAUTHENTICATED, "Peers that showed no certificate where one is asked for.");
+    describe_counter!(TLS_RELOADS, "Contents of certificate files, by what became of them.");
+    describe_gauge!(TLS_SUCCESS, "1 if what stands in the certificate files is served.");
+    describe_gauge!(TLS_NOT_AFTER, "When the served certificate ends.");
     describe_gauge!(BUILD, "The running version; always 1.");
 }

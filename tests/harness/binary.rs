@@ -29,6 +29,25 @@ pub fn command() -> anyhow::Result<Command> {
     Ok(command)
 }
 
+/// As [`command`], for a process that may not open more files than this.
+///
+/// # Errors
+/// When the binary is not there.
+pub fn command_with_open_files(most: usize) -> anyhow::Result<Command> {
+    let binary = binary()?;
+    let mut command = Command::new("sh");
+    command.env_clear();
+    for name in KEPT_VARIABLES {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    // The shell becomes the process: its pid stays.
+    command.args(["-c", "ulimit -n \"$1\" && shift && exec \"$@\"", "sh"]);
+    command.arg(most.to_string()).arg(binary);
+    Ok(command)
+}
+
 /// The one named, else the one that cargo builds beside the tests.
 fn binary() -> anyhow::Result<PathBuf> {
     let path = match std::env::var_os(BINARY_VARIABLE) {

@@ -28,7 +28,8 @@ const BINARY_VARIABLE: &str = "TOLLGATE_ENVOY";
 const START_BOUND: Duration = Duration::from_secs(30);
 
 const ADMIN_ADDRESS_FILE: &str = "admin-address";
-const BOOTSTRAP_FILE: &str = "bootstrap.json";
+// JSON is YAML, too.
+const BOOTSTRAP_FILE: &str = "bootstrap.yaml";
 
 /// The Envoy of this machine; without one the test `name` is recorded as skipped.
 ///
@@ -62,15 +63,29 @@ impl Envoy {
     /// # Errors
     /// When it does not serve in time, with what it logged.
     pub async fn start(binary: &Path, bootstrap: &Bootstrap) -> anyhow::Result<Self> {
+        Self::start_text(binary, &serde_json::to_string_pretty(&bootstrap.json())?, &[]).await
+    }
+
+    /// Starts it with a bootstrap that somebody else wrote, as YAML or JSON. Its admin address must
+    /// be on a port of its own choice, and it must have one listener or name the one that counts as
+    /// the suites' own do.
+    ///
+    /// # Errors
+    /// As for [`Envoy::start`].
+    pub async fn start_text(
+        binary: &Path,
+        bootstrap: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = folder.path().join(BOOTSTRAP_FILE);
         let admin_file = folder.path().join(ADMIN_ADDRESS_FILE);
-        fs::write(&config, serde_json::to_vec_pretty(&bootstrap.json())?)?;
+        fs::write(&config, bootstrap)?;
         let mut command = Command::new(binary);
         command.arg("--config-path").arg(&config);
         command.arg("--admin-address-path").arg(&admin_file);
         command.args(["--use-dynamic-base-id", "--disable-hot-restart"]);
-        command.args(["--concurrency", "1", "--log-level", "warn"]);
+        command.args(["--concurrency", "1", "--log-level", "warn"]).args(arguments);
         let mut process = Process::start("envoy", &mut command)?;
         let started =
             wait::until("a serving Envoy", START_BOUND, async || match process.exited() {
@@ -131,12 +146,10 @@ async fn started(admin_file: &Path) -> Probe<(SocketAddr, SocketAddr)> {
 async fn listener_address(admin: SocketAddr) -> anyhow::Result<SocketAddr> {
     let answer = http::get(admin, "/listeners?format=json", &[]).await?;
     let listeners: Value = serde_json::from_slice(&answer.body)?;
-    let listener = listeners["listener_statuses"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|listener| listener["name"] == envoy_bootstrap::LISTENER)
-        .with_context(|| format!("no listener in {listeners}"))?;
+    let all = listeners["listener_statuses"].as_array().map_or(&[][..], Vec::as_slice);
+    let named = all.iter().find(|listener| listener["name"] == envoy_bootstrap::LISTENER);
+    let only = all.first().filter(|_| all.len() == 1);
+    let listener = named.or(only).with_context(|| format!("no listener in {listeners}"))?;
     let address = &listener["local_address"]["socket_address"];
     let port = address["port_value"].as_u64().context("no port")?;
     ensure!(port != 0, "the listener has no port yet");

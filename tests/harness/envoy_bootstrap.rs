@@ -5,6 +5,7 @@
 //! fields are Envoy's own.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -29,8 +30,25 @@ pub struct Bootstrap {
     /// How long Envoy waits for a decision. Long beside a decision and beside Envoy's own 20 ms: a
     /// slow test machine must not look like a failed service.
     pub timeout: Duration,
+    /// A Unix socket of the rate-limit service, instead of its address.
+    pub decide_pipe: Option<PathBuf>,
+    /// More nodes of the rate-limit service; with them, Envoy asks each for its health, often.
+    pub more: Vec<SocketAddr>,
+    /// TLS to the rate-limit service.
+    pub tls: Option<ClientTls>,
     /// What is limited, first match first; anything else goes to the upstream unlimited.
     pub routes: Vec<Route>,
+}
+
+/// How Envoy speaks TLS to the rate-limit service; it never names the server (SNI).
+#[derive(Debug, Clone, Default)]
+pub struct ClientTls {
+    /// The file with who vouches for the server.
+    pub ca: PathBuf,
+    /// The files of Envoy's own certificate and key, if it shows one.
+    pub pair: Option<[PathBuf; 2]>,
+    /// Whether it names HTTP/2 in the handshake (ALPN).
+    pub alpn: bool,
 }
 
 /// The requests under one path prefix and the descriptors they are asked with.
@@ -51,6 +69,9 @@ impl Bootstrap {
             domain: domain.to_owned(),
             failure_mode_deny: false,
             timeout: Duration::from_millis(250),
+            decide_pipe: None,
+            more: Vec::new(),
+            tls: None,
             routes: Vec::new(),
         }
     }
@@ -59,6 +80,27 @@ impl Bootstrap {
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.routes.push(route);
+        self
+    }
+
+    /// Asks over a Unix socket.
+    #[must_use]
+    pub fn pipe(mut self, path: &Path) -> Self {
+        self.decide_pipe = Some(path.to_owned());
+        self
+    }
+
+    /// Adds a node of the rate-limit service.
+    #[must_use]
+    pub fn and(mut self, decide: SocketAddr) -> Self {
+        self.more.push(decide);
+        self
+    }
+
+    /// Asks over TLS.
+    #[must_use]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -78,11 +120,40 @@ impl Bootstrap {
             "static_resources": {
                 "listeners": [self.listener()],
                 "clusters": [
-                    cluster(TOLLGATE_CLUSTER, self.decide, &json!({"http2_protocol_options": {}})),
-                    cluster(UPSTREAM_CLUSTER, self.upstream, &json!({"http_protocol_options": {}})),
+                    self.tollgate_cluster(),
+                    cluster(
+                        UPSTREAM_CLUSTER,
+                        &[socket(self.upstream)],
+                        &json!({"http_protocol_options": {}}),
+                    ),
                 ],
             },
         })
+    }
+
+    fn tollgate_cluster(&self) -> Value {
+        let first = match &self.decide_pipe {
+            Some(path) => json!({"pipe": {"path": path}}),
+            None => socket(self.decide),
+        };
+        let more = self.more.iter().map(|address| socket(*address));
+        let places: Vec<_> = [first].into_iter().chain(more).collect();
+        let protocol = json!({"http2_protocol_options": {}});
+        let mut cluster = cluster(TOLLGATE_CLUSTER, &places, &protocol);
+        if !self.more.is_empty() {
+            cluster["health_checks"] = json!([{
+                "timeout": "1s",
+                "interval": "0.1s",
+                "no_traffic_interval": "0.1s",
+                "unhealthy_threshold": 1,
+                "healthy_threshold": 1,
+                "grpc_health_check": {"service_name": "ratelimit"},
+            }]);
+        }
+        if let Some(tls) = &self.tls {
+            cluster["transport_socket"] = tls.json();
+        }
+        cluster
     }
 
     fn listener(&self) -> Value {
@@ -143,6 +214,31 @@ impl Bootstrap {
     }
 }
 
+impl ClientTls {
+    fn json(&self) -> Value {
+        let mut context = json!({
+            "validation_context": {"trusted_ca": {"filename": self.ca}},
+        });
+        if let Some([cert, key]) = &self.pair {
+            context["tls_certificates"] = json!([{
+                "certificate_chain": {"filename": cert},
+                "private_key": {"filename": key},
+            }]);
+        }
+        if self.alpn {
+            context["alpn_protocols"] = json!(["h2"]);
+        }
+        json!({
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/\
+                    envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "common_tls_context": context,
+            },
+        })
+    }
+}
+
 impl Route {
     /// A route without descriptors: nothing is asked.
     #[must_use]
@@ -200,14 +296,14 @@ fn socket(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
 }
 
-fn cluster(name: &str, address: SocketAddr, protocol: &Value) -> Value {
+fn cluster(name: &str, places: &[Value], protocol: &Value) -> Value {
+    let endpoints: Vec<_> =
+        places.iter().map(|place| json!({"endpoint": {"address": place}})).collect();
     json!({
         "name": name,
         "type": "STATIC",
         "connect_timeout": "0.25s",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
-            {"endpoint": {"address": socket(address)}},
-        ]}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/\

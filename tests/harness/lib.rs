@@ -6,6 +6,7 @@
 //! that is the suites' part.
 
 pub mod binary;
+pub mod certificates;
 pub mod curl;
 pub mod envoy;
 pub mod envoy_bootstrap;
@@ -18,6 +19,7 @@ pub mod raw_h2;
 pub mod resident;
 pub mod rls;
 pub mod seed;
+mod shape;
 pub mod skip;
 pub mod tollgate;
 pub mod upstream;

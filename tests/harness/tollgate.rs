@@ -19,6 +19,7 @@ use crate::held_port::HeldPort;
 use crate::http::{self, Answer};
 use crate::process::{Process, Signal};
 use crate::rls::RateLimitServiceClient;
+use crate::shape::{Addresses, LIMITS_FOLDER, Shape};
 use crate::wait::{self, Probe};
 
 /// From the start of the process to its `ready`.
@@ -31,7 +32,6 @@ pub const STOP_BOUND: Duration = Duration::from_secs(30);
 const CALL_BOUND: Duration = Duration::from_secs(5);
 
 const CONFIG_FILE: &str = "tollgate.yaml";
-const LIMITS_FOLDER: &str = "limits";
 
 /// Where a node puts its admin socket: beside its files, never where a developer's own node has it.
 pub const ADMIN_SOCKET_VARIABLE: &str = "TOLLGATE_ADMIN_SOCKET";
@@ -41,14 +41,8 @@ pub const ADMIN_SOCKET_VARIABLE: &str = "TOLLGATE_ADMIN_SOCKET";
 pub struct Builder {
     shape: Shape,
     limits: Vec<(String, String)>,
-}
-
-/// What the configuration says beside the addresses.
-#[derive(Debug, Clone)]
-struct Shape {
-    workers: usize,
-    /// Sections that a test adds, as they stand in the file.
-    sections: String,
+    /// Files beside the configuration.
+    files: Vec<(String, String)>,
 }
 
 impl Builder {
@@ -63,6 +57,41 @@ impl Builder {
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.shape.workers = workers;
+        self
+    }
+
+    /// Puts a file beside the configuration.
+    #[must_use]
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Sets how long the node serves on when it is told to end; not at all unless said.
+    #[must_use]
+    pub fn drain_notice(mut self, length: &str) -> Self {
+        self.shape.drain_notice = length.to_owned();
+        self
+    }
+
+    /// Adds keys to the decide listener, as they stand in a flow mapping.
+    #[must_use]
+    pub fn decide(mut self, keys: &str) -> Self {
+        self.shape.decide.push_str(&format!(", {keys}"));
+        self
+    }
+
+    /// Adds keys to the http listener, likewise.
+    #[must_use]
+    pub fn http(mut self, keys: &str) -> Self {
+        self.shape.http.push_str(&format!(", {keys}"));
+        self
+    }
+
+    /// Bounds the files that the process may open, beyond what it could raise itself.
+    #[must_use]
+    pub fn open_files(mut self, most: usize) -> Self {
+        self.shape.open_files = Some(most);
         self
     }
 
@@ -85,6 +114,9 @@ impl Builder {
         for (file, yaml) in &self.limits {
             fs::write(limits.join(file), yaml)?;
         }
+        for (name, text) in &self.files {
+            fs::write(folder.path().join(name), text)?;
+        }
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let wanted = Addresses { decide: any, http: any, admin: any };
         let (process, addresses) = launch(folder.path(), &self.shape, wanted).await?;
@@ -103,22 +135,14 @@ pub struct Tollgate {
     folder: TempDir,
 }
 
-/// Where a node listens.
-#[derive(Debug, Clone, Copy)]
-struct Addresses {
-    decide: SocketAddr,
-    http: SocketAddr,
-    admin: SocketAddr,
-}
-
 impl Tollgate {
     /// A node with two decision cores, without limits.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { shape: Shape { workers: 2, sections: String::new() }, limits: Vec::new() }
+        Builder { shape: Shape::default(), limits: Vec::new(), files: Vec::new() }
     }
 
-    /// The gRPC listener for proxies.
+    /// The gRPC listener for proxies, if it has no socket.
     #[must_use]
     pub fn decide_addr(&self) -> SocketAddr {
         self.addresses.decide
@@ -278,8 +302,11 @@ async fn launch(
     wanted: Addresses,
 ) -> anyhow::Result<(Process, Addresses)> {
     let config = folder.join(CONFIG_FILE);
-    fs::write(&config, config_text(shape, wanted))?;
-    let mut command = binary::command()?;
+    fs::write(&config, shape.text(wanted))?;
+    let mut command = match shape.open_files {
+        None => binary::command()?,
+        Some(most) => binary::command_with_open_files(most)?,
+    };
     command.env(ADMIN_SOCKET_VARIABLE, folder.join("admin.sock"));
     let mut process = Process::start("tollgate", command.arg("serve").arg("-c").arg(&config))?;
     let ready = wait::until("a ready tollgate", START_BOUND, async || {
@@ -290,7 +317,7 @@ async fn launch(
         if !events.iter().any(|event| event["event"] == "ready") {
             return Probe::NotYet(format!("{} events, none of them `ready`", events.len()));
         }
-        match Addresses::learn(&events) {
+        match Addresses::learn(&events, wanted) {
             Some(addresses) => Probe::Holds(addresses),
             None => Probe::Never("`ready` without the address of every listener".into()),
         }
@@ -298,17 +325,6 @@ async fn launch(
     let ready = ready.await;
     let addresses = ready.with_context(|| process.story())?;
     Ok((process, addresses))
-}
-
-impl Addresses {
-    fn learn(events: &[Value]) -> Option<Self> {
-        let address = |listener: &str| {
-            let mut listening = events.iter().filter(|event| event["event"] == "listening");
-            let event = listening.find(|event| event["listener"] == listener)?;
-            event["address"].as_str()?.parse().ok()
-        };
-        Some(Self { decide: address("decide")?, http: address("http")?, admin: address("admin")? })
-    }
 }
 
 fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
@@ -319,42 +335,7 @@ fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
     fs::rename(&beside, file).with_context(|| format!("cannot replace {}", file.display()))
 }
 
-fn config_text(shape: &Shape, Addresses { decide, http, admin }: Addresses) -> String {
-    let Shape { workers, sections } = shape;
-    format!(
-        r#"node: {{workers: {workers}}}
-listeners:
-  decide: {{address: "{decide}"}}
-  http: {{address: "{http}"}}
-  admin: {{address: "{admin}"}}
-ratelimit_files: ["{LIMITS_FOLDER}"]
-telemetry: {{log_format: json}}
-{sections}"#
-    )
-}
-
 fn events(process: &Process) -> Vec<Value> {
     let lines = process.stderr().all();
     lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn learns_every_address_from_the_log() {
-        let listening = |listener: &str, port: u16| {
-            serde_json::json!({"event": "listening", "listener": listener,
-                "address": format!("127.0.0.1:{port}")})
-        };
-        let mut events = vec![listening("decide", 1), listening("http", 2)];
-        assert!(Addresses::learn(&events).is_none());
-        events.push(listening("admin", 3));
-        let addresses = Addresses::learn(&events).unwrap();
-        assert_eq!(
-            [addresses.decide, addresses.http, addresses.admin].map(|a| a.port()),
-            [1, 2, 3]
-        );
-    }
 }

@@ -60,6 +60,10 @@ async fn a_call_half_sent_when_the_drain_starts_is_answered() -> anyhow::Result<
 
     tollgate.process().signal(Signal::Terminate)?;
     expect_notice(&tollgate).await?;
+    expect_closed(&tollgate).await?;
+    // Whoever looks after the node can still ask what it does.
+    let ready = tollgate.admin_get("/readyz").await?;
+    ensure!(ready.status == 503 && ready.text() == "draining\n", "{ready:?}");
     call.send(second.to_vec().into()).await?;
     let answer = call.finish().await.with_context(|| tollgate.process().story())?;
     ensure!(answer.code == Code::Ok && answer.body.len() > 5, "{answer:?}");
@@ -117,6 +121,70 @@ async fn silent_connections_do_not_hold_up_the_end() -> anyhow::Result<()> {
     expect_connection_error(&late)
 }
 
+#[tokio::test]
+async fn health_is_told_first_and_everything_else_goes_on_for_the_notice() -> anyhow::Result<()> {
+    // Longer than any test: a person's signal cuts it short once nobody is connected.
+    let builder = Tollgate::builder().limits("drain.yaml", LIMITS).drain_notice("10m");
+    let mut tollgate = builder.start().await?;
+    let mut kept = RawGrpc::connect(tollgate.decide_addr()).await?;
+    let message = request("drain", &[("any", "kept")]).encode_to_vec();
+    ensure!(kept.call(SHOULD_RATE_LIMIT, &message).await?.code == Code::Ok);
+    tollgate.process().signal(Signal::Interrupt)?;
+    expect_notice(&tollgate).await?;
+    for service in ["", "ratelimit"] {
+        // A new connection is served, and told.
+        let asked = HealthCheckRequest { service: service.into() };
+        let told = HealthClient::new(tollgate.channel().await?).check(asked).await?;
+        ensure!(told.get_ref().status() == ServingStatus::NotServing, "{service:?}: {told:?}");
+    }
+    let ready = tollgate.admin_get("/readyz").await?;
+    ensure!(ready.status == 503 && ready.text() == "draining\n", "{ready:?}");
+    let health = tollgate.http_get("/healthcheck").await?;
+    ensure!(health.status == 500, "{health:?}");
+    tollgate.rls().await?.should_rate_limit(request("drain", &[("any", "new")])).await?;
+    // No GOAWAY yet: the old connection takes calls, too.
+    ensure!(kept.call(SHOULD_RATE_LIMIT, &message).await?.code == Code::Ok);
+    drop(kept);
+    tollgate.ended_well().await
+}
+
+#[tokio::test]
+async fn an_orchestrator_s_signal_waits_for_the_notice_and_a_second_one_for_nothing()
+-> anyhow::Result<()> {
+    let mut tollgate = Tollgate::builder().drain_notice("10m").start().await?;
+    tollgate.process().signal(Signal::Terminate)?;
+    wait::until("the notice", NOTICE_BOUND, async || match tollgate.admin_get("/readyz").await {
+        Ok(ready) if ready.status == 503 => Probe::Holds(()),
+        other => Probe::NotYet(format!("{other:?}")),
+    })
+    .await?;
+    // Nobody is connected, but who knows who will: it goes on serving.
+    tollgate.rls().await?.should_rate_limit(request("drain", &[("any", "late")])).await?;
+    tollgate.process().signal(Signal::Terminate)?;
+    let exit = tollgate.process().wait_exit(NOTICE_BOUND).await?;
+    ensure!(exit.code() == Some(130), "{exit}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_watches_its_health_is_told_and_does_not_hold_it() -> anyhow::Result<()> {
+    let mut tollgate = start().await?;
+    let asked = HealthCheckRequest { service: "ratelimit".into() };
+    let watching = HealthClient::new(tollgate.channel().await?).watch(asked).await?;
+    let mut watching = watching.into_inner();
+    let first = watching.message().await?.context("nothing is told")?;
+    ensure!(first.status() == ServingStatus::Serving, "{first:?}");
+    tollgate.process().signal(Signal::Terminate)?;
+    let second = watching.message().await?.context("the end is not told")?;
+    ensure!(second.status() == ServingStatus::NotServing, "{second:?}");
+    let ended = watching.message().await.err().context("the watch goes on")?;
+    ensure!(ended.code() == Code::Unavailable, "{ended:?}");
+    tollgate.ended_well().await?;
+    let cut_off = |event: &serde_json::Value| event["event"] == "drain_cut_off";
+    ensure!(!tollgate.log().iter().any(cut_off), "{:?}", tollgate.log());
+    Ok(())
+}
+
 /// One caller: every call is answered until the node says that it goes.
 async fn call_until_turned_away(
     mut client: RateLimitServiceClient<Channel>,
@@ -147,6 +215,17 @@ fn expect_connection_error(status: &Status) -> anyhow::Result<()> {
     let of_connection = status.code() == Code::Unavailable || status.source().is_some();
     ensure!(of_connection, "not an error of the connection: {status:?}");
     Ok(())
+}
+
+/// Waits until nobody new is let in.
+async fn expect_closed(tollgate: &Tollgate) -> anyhow::Result<()> {
+    wait::until("a closed listener", NOTICE_BOUND, async || {
+        match TcpStream::connect(tollgate.decide_addr()).await {
+            Ok(_) => Probe::NotYet("connected".into()),
+            Err(_) => Probe::Holds(()),
+        }
+    })
+    .await
 }
 
 /// Waits until a new client is turned away or told that the node does not serve.

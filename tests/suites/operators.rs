@@ -278,7 +278,7 @@ impl Node {
         fs::write(folder.path().join("limits/shop.yaml"), LIMITS)?;
         let any = r#"{address: "127.0.0.1:0"}"#;
         let config = format!(
-            "node: {{workers: 1}}\nlisteners: {{decide: {any}, http: {any}, admin: {any}}}\n\
+            "node: {{workers: 1, drain_notice: 0s}}\nlisteners: {{decide: {any}, http: {any}, admin: {any}}}\n\
              ratelimit_files: [limits]\ntelemetry: {{log_format: json}}\n"
         );
         let file = folder.path().join("tollgate.yaml");

@@ -1,5 +1,7 @@
 //! Headers that tell a client of its limits, added to the response by the proxy.
 
+use std::sync::Arc;
+
 use tollgate_core::decision::{Code, Current, Decision, Status};
 use tollgate_core::limit::HeaderStyle;
 use tollgate_core::time::{NANOS_PER_SECOND, Now};
@@ -7,12 +9,33 @@ use tollgate_core::time::{NANOS_PER_SECOND, Now};
 use super::write::seconds_up;
 use crate::rls::{HeaderValue, RateLimitResponse};
 
+/// The names of the headers of [`HeaderStyle::RateLimit`]; all others are fixed by their drafts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderNames {
+    /// The limit's number.
+    pub limit: Arc<str>,
+    /// What remains of it.
+    pub remaining: Arc<str>,
+    /// Seconds until it is whole again.
+    pub reset: Arc<str>,
+}
+
+impl Default for HeaderNames {
+    fn default() -> Self {
+        Self {
+            limit: "RateLimit-Limit".into(),
+            remaining: "RateLimit-Remaining".into(),
+            reset: "RateLimit-Reset".into(),
+        }
+    }
+}
+
 /// Adds the headers of `style`, which describe the tightest status; none where no limit was met.
 /// A denied request also gets `Retry-After`, at least one second.
 pub fn add_headers(
     response: &mut RateLimitResponse,
     decision: &Decision<'_>,
-    style: HeaderStyle,
+    (style, names): (HeaderStyle, &HeaderNames),
     now: Now,
 ) {
     let Some(status) = decision.tightest() else { return };
@@ -25,9 +48,9 @@ pub fn add_headers(
     match style {
         HeaderStyle::Off => return,
         HeaderStyle::RateLimit => {
-            add("RateLimit-Limit", current.quota.limit.to_string());
-            add("RateLimit-Remaining", status.remaining.to_string());
-            add("RateLimit-Reset", reset.to_string());
+            add(&names.limit, current.quota.limit.to_string());
+            add(&names.remaining, status.remaining.to_string());
+            add(&names.reset, reset.to_string());
         }
         HeaderStyle::XRateLimit | HeaderStyle::XRateLimitEpoch => {
             add("X-RateLimit-Limit", current.quota.burst().to_string());

@@ -1,6 +1,5 @@
 //! Each style, on a request with two limits.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tollgate_core::limit::{Quota, Unit};
@@ -9,6 +8,10 @@ use tollgate_core::time::{LogTime, Wall};
 use super::*;
 
 fn headers(style: HeaderStyle, over: bool) -> Vec<(String, String)> {
+    headers_named(style, &HeaderNames::default(), over)
+}
+
+fn headers_named(style: HeaderStyle, names: &HeaderNames, over: bool) -> Vec<(String, String)> {
     let name: Arc<str> = Arc::from("per \"user\"");
     let status = |number, remaining, over: bool, name| Status {
         code: if over { Code::OverLimit } else { Code::Ok },
@@ -28,7 +31,7 @@ fn headers(style: HeaderStyle, over: bool) -> Vec<(String, String)> {
     let epoch = Wall::from_nanos(1_700_000_003 * NANOS_PER_SECOND);
     let now = Now { log: LogTime::default(), epoch };
     let mut response = RateLimitResponse::default();
-    add_headers(&mut response, &decision, style, now);
+    add_headers(&mut response, &decision, (style, names), now);
     let pair = |header: HeaderValue| (header.key, header.value);
     response.response_headers_to_add.into_iter().map(pair).collect()
 }
@@ -70,5 +73,15 @@ fn a_denied_request_is_told_when_to_come_back() {
     for style in [HeaderStyle::RateLimit, HeaderStyle::XRateLimit, HeaderStyle::Draft11] {
         let last = headers(style, true).pop().unwrap();
         assert_eq!(last, ("Retry-After".to_owned(), "90".to_owned()));
+    }
+}
+
+#[test]
+fn the_reference_s_headers_may_have_other_names_and_the_drafts_may_not() {
+    let names = HeaderNames { remaining: "X-Left".into(), ..HeaderNames::default() };
+    let reference = headers_named(HeaderStyle::RateLimit, &names, false);
+    assert_eq!(reference[1], ("X-Left".to_owned(), "1".to_owned()));
+    for style in [HeaderStyle::XRateLimit, HeaderStyle::Draft11] {
+        assert_eq!(headers_named(style, &names, false), headers(style, false));
     }
 }

@@ -8,7 +8,7 @@ mod metadata;
 mod read;
 mod write;
 
-pub use headers::add_headers;
+pub use headers::{HeaderNames, add_headers};
 pub use metadata::dynamic_metadata;
 pub use read::{Bounds, Refusal, descriptors, entries};
 pub use write::response;

@@ -19,7 +19,7 @@ pub mod view;
 pub use api::{Api, Parts};
 pub(crate) use meets::parse_key;
 pub(crate) use query::encode;
-pub(crate) use serve::Served;
+pub(crate) use serve::{Served, SocketConnections};
 pub use socket::{AdminSocket, SocketError, default_path, usable_path};
 
 #[cfg(test)]

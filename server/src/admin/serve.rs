@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tollgate_runtime::drain::Draining;
 
-use super::socket::{AdminSocket, SocketFile};
+use super::socket::AdminSocket;
 use crate::http::{Admin, ServeHttp};
 
 /// Connections open at the same time: people and their scripts, each for a moment.
@@ -47,8 +47,10 @@ impl Served {
         let run = move || -> io::Result<()> {
             let mut builder = tokio::runtime::Builder::new_current_thread();
             let runtime = builder.enable_all().build_local(LocalOptions::default())?;
-            let (listener, file) = socket.into_parts();
-            runtime.block_on(accept(listener, &file, &serve, &permits, &draining))
+            let owner = socket.user();
+            // Its file goes when the thread ends.
+            let (listener, _file) = socket.into_parts();
+            runtime.block_on(accept(listener, owner, &serve, &permits, &draining))
         };
         let thread =
             std::thread::Builder::new().name("admin-socket".to_owned()).spawn(move || {
@@ -59,9 +61,9 @@ impl Served {
         Ok(Self { thread, free })
     }
 
-    /// Connections open now.
-    pub(crate) fn connections(&self) -> usize {
-        CONNECTIONS_MAX.saturating_sub(self.free.available_permits())
+    /// What counts its connections.
+    pub(crate) fn connections(&self) -> SocketConnections {
+        SocketConnections(Arc::clone(&self.free))
     }
 
     /// Waits for its end; call after the drain has started.
@@ -72,9 +74,20 @@ impl Served {
     }
 }
 
+/// Counts the connections of the admin socket.
+#[derive(Clone, Debug)]
+pub(crate) struct SocketConnections(Arc<Semaphore>);
+
+impl SocketConnections {
+    /// Those open now.
+    pub(crate) fn count(&self) -> usize {
+        CONNECTIONS_MAX.saturating_sub(self.0.available_permits())
+    }
+}
+
 async fn accept(
     listener: UnixListener,
-    file: &SocketFile,
+    owner: u32,
     serve: &ServeHttp<Admin>,
     free: &Arc<Semaphore>,
     draining: &Draining,
@@ -94,7 +107,7 @@ async fn accept(
                 continue;
             }
         };
-        if !may_call(&stream, file.user) {
+        if !may_call(&stream, owner) {
             tracing::warn!(event = "connection_refused", reason = "another user");
             continue;
         }

@@ -69,7 +69,6 @@ fn text(strings: impl Fn(&str) -> Option<String>) -> String {
         let (word, how) = match variable.effect {
             Effect::Honoured(how) => ("honoured", how),
             Effect::Ignored(why) => ("ignored", why),
-            Effect::Refused(why) => ("error", why),
         };
         let shown = shown(variable, strings(variable.name));
         table.row([variable.name.to_owned(), shown, word.to_owned(), how.to_owned()]);
@@ -110,7 +109,7 @@ mod tests {
         assert_eq!(line("HOST"), "HOST \"\" honoured");
         assert_eq!(line("GRPC_PORT"), "GRPC_PORT - honoured");
         assert_eq!(line("REDIS_AUTH"), "REDIS_AUTH (set) ignored");
-        assert_eq!(line("GRPC_UDS"), "GRPC_UDS - error");
+        assert_eq!(line("GRPC_UDS"), "GRPC_UDS - honoured");
         assert!(!text.contains("hunter2"));
     }
 }

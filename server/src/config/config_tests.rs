@@ -7,6 +7,7 @@ use tollgate_core::decision::Modes;
 use tollgate_core::descriptor::Entry;
 use tollgate_core::limit::{Algorithm, Bound, HeaderStyle, Limit, Quota, Unit};
 use tollgate_core::tally::NEAR_LIMIT_RATIO;
+use tollgate_proto::ratelimit::HeaderNames;
 
 use super::*;
 
@@ -34,17 +35,24 @@ fn an_empty_file_is_every_default() {
     let config = right("");
     let expected = Listeners {
         decide: "[::]:8081".parse().unwrap(),
+        decide_socket: None,
+        decide_tls: None,
+        decide_age: Age {
+            max: Some(Duration::from_secs(86_400)),
+            grace: Some(Duration::from_secs(3_600)),
+        },
         http: "[::]:8080".parse().unwrap(),
+        http_tls: None,
         admin: "127.0.0.1:6070".parse().unwrap(),
     };
     assert_eq!(config.listeners, expected);
-    assert_eq!(config.node.workers, None);
+    assert_eq!(config.node, Node { workers: None, drain_notice: Duration::from_secs(5) });
     assert_eq!(config.ledger, Ledger { keys_max: 1_000_000, bytes_max: 512 << 20 });
     assert_eq!(config.bounds.descriptors_max, 100);
     assert_eq!(config.bounds.value_bytes_max, 8_192);
     assert_eq!(config.telemetry.log_level, LogLevel::Info);
     assert!(config.ratelimit_files.is_empty());
-    assert_eq!((config.answers, config.merge_domains), (Answers::default(), false));
+    assert_eq!((config.answers.clone(), config.merge_domains), (Answers::default(), false));
     assert_eq!(config.answers.near_limit_ratio, NEAR_LIMIT_RATIO);
     assert!(config.domains().unwrap().is_empty());
 }
@@ -60,7 +68,7 @@ bounds: {descriptors_max: 7, entries_max: 5, key_bytes_max: 10, value_bytes_max:
 ledger: {keys_max: 5000, bytes_max: 4194304}
 telemetry: {log_format: json, log_level: warn}
 ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
-  response_headers: draft-11, dynamic_metadata: true, near_limit_ratio: 1}
+  response_headers: draft-11, header_names: {limit: X-Most}, dynamic_metadata: true, near_limit_ratio: 1}
 ",
     );
     assert_eq!(config.node.workers, NonZeroUsize::new(4));
@@ -81,6 +89,7 @@ ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
     let expected = Answers {
         modes: Modes { shadow: true, quota: true },
         headers: HeaderStyle::Draft11,
+        header_names: HeaderNames { limit: "X-Most".into(), ..HeaderNames::default() },
         dynamic_metadata: true,
         near_limit_ratio: 1.0,
     };
@@ -208,6 +217,7 @@ limits: {a: {rate: 1/s, penalty: {max: 999ms}}} => 1:40: limits.a.penalty.max: e
 limits: {a: {rate: 1/s, penalty: {}}} => 1:25: limits.a.penalty.max: the key `max` is missing
 limits: {a: {rate: 1/s, penalty: 5m}} => 1:34: limits.a.penalty: expected a mapping, found text "5m"
 ratelimit: {near_limit_ratio: 0} => 1:31: ratelimit.near_limit_ratio: expected more than 0 and at most 1, found 0
+ratelimit: {header_names: {reset: 'a b'}} => 1:35: ratelimit.header_names.reset: expected the name of a header, found "a b"
 ratelimit: {near_limit_ratio: 1.1} => 1:31: ratelimit.near_limit_ratio: expected more than 0 and at most 1, found 1.1
 ratelimit: {near_limit_ratio: .nan} => 1:31: ratelimit.near_limit_ratio: expected more than 0 and at most 1, found NaN
 ratelimit: {near_limit_ratio: much} => 1:31: ratelimit.near_limit_ratio: expected a number, found text "much"
@@ -268,7 +278,7 @@ fn what_cannot_be_decoded_and_what_is_not_valid_are_told_together() {
 node: {workers: many}
 listeners:
   decide: {address: here}
-  http: {address: '127.0.0.1:1', tls: true}
+  http: {address: '127.0.0.1:1', tsl: true}
 limits:
   a: {limit: 1, window: 0s}
   B: {limit: x, window: 1s}
@@ -277,7 +287,7 @@ telemtry: {}
     let expected = [
         "1:17: node.workers: expected a whole number from 0 to 18446744073709551615, found text \"many\"",
         "3:21: listeners.decide.address: expected an IP address and a port, found \"here\"",
-        "4:34: listeners.http.tls: unknown key `tls`",
+        "4:34: listeners.http.tsl: unknown key `tsl`",
         "6:25: limits.a.window: expected a window from 1ms to 365d, found 0s",
         "7:3: limits.B: a limit's name is 1 to 64 characters of `a`-`z`, `0`-`9`, `_` and `-`",
         "7:14: limits.B.limit: expected a whole number from 0 to 4294967295, found text \"x\"",

@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tollgate_core::limit::{NAMED_DOMAIN, Options, Rules};
 
@@ -31,8 +32,10 @@ pub use self::raw::{LogFormat, LogLevel};
 pub use self::report::{ISSUES_MAX, Issue, Report};
 pub(crate) use self::report::{Issues, excerpt};
 pub use self::schema::schema;
-pub(crate) use self::validate::overlap;
+pub(crate) use self::validate::{is_header_name, overlap};
 use crate::decide::Answers;
+use crate::drained::Age;
+use crate::tls::Tls;
 
 /// The name under which errors in the embedded configuration would appear.
 const EMBEDDED_SOURCE: &str = "embedded.yaml";
@@ -69,15 +72,25 @@ pub struct Config {
 pub struct Node {
     /// Threads that answer requests; `None` is one per core.
     pub workers: Option<NonZeroUsize>,
+    /// How long a node that is told to end serves on while health checks are told.
+    pub drain_notice: Duration,
 }
 
 /// Where the node listens. No two addresses overlap; a port of zero is chosen by the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listeners {
     /// gRPC.
     pub decide: SocketAddr,
+    /// A Unix socket that is served instead of `decide`.
+    pub decide_socket: Option<PathBuf>,
+    /// TLS of the gRPC listener.
+    pub(crate) decide_tls: Option<Tls>,
+    /// How old connections of the gRPC listener may become.
+    pub decide_age: Age,
     /// HTTP.
     pub http: SocketAddr,
+    /// TLS of the HTTP listener.
+    pub(crate) http_tls: Option<Tls>,
     /// For operators.
     pub admin: SocketAddr,
 }
@@ -192,6 +205,8 @@ impl Config {
 
 #[cfg(test)]
 mod hostile_tests;
+#[cfg(test)]
+mod listeners_tests;
 #[cfg(test)]
 #[path = "config_tests.rs"]
 mod tests;

@@ -6,6 +6,7 @@ use tollgate_core::decision::Modes;
 use tollgate_core::key::KeySecret;
 use tollgate_core::limit::{Domain, HeaderStyle, LimitSet};
 use tollgate_core::tally::NEAR_LIMIT_RATIO;
+use tollgate_proto::ratelimit::HeaderNames;
 
 use super::statistics::Figures;
 use crate::config::Domains;
@@ -26,12 +27,14 @@ pub struct Active {
 }
 
 /// How answers are made, for every domain.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answers {
     /// Modes of combining.
     pub modes: Modes,
     /// Headers, for domains that do not say.
     pub headers: HeaderStyle,
+    /// What the headers of [`HeaderStyle::RateLimit`] are called.
+    pub header_names: HeaderNames,
     /// Answers carry the domain, the descriptors and the limits' metadata.
     pub dynamic_metadata: bool,
     /// The part of a limit from which hits count as near it.
@@ -43,6 +46,7 @@ impl Default for Answers {
         Self {
             modes: Modes::default(),
             headers: HeaderStyle::default(),
+            header_names: HeaderNames::default(),
             dynamic_metadata: false,
             near_limit_ratio: NEAR_LIMIT_RATIO,
         }

@@ -71,6 +71,16 @@ fn a_denied_request_spends_nothing_of_any_limit() {
 }
 
 #[test]
+fn a_request_that_stands_in_its_own_way_is_no_reason_for_a_penalty() {
+    let penalty_max = Some(Duration::from_secs(7_200));
+    let strict = Quota { penalty_max, ..quota(2, Algorithm::FixedWindow) };
+    let (_, decider) = decider(ROOMY, &[("a", strict)]);
+    assert_eq!(ask(&decider, &["a", "a", "a"]).unwrap().0, Code::OverLimit);
+    assert_eq!(ask(&decider, &["a", "a"]), Ok((Code::Ok, vec![1, 0])));
+    assert_eq!(ask(&decider, &["a"]).unwrap().0, Code::OverLimit);
+}
+
+#[test]
 fn a_bucket_met_twice_in_one_request_is_charged_twice_or_not_at_all() {
     for algorithm in ALL {
         let (_, decider) = decider(ROOMY, &[("a", quota(2, algorithm))]);

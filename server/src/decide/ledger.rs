@@ -67,7 +67,8 @@ impl LocalLedger {
 
     /// Charges every operation, and takes back those that were admitted unless `passes` says that
     /// their outcomes let the request pass. The outcomes of charges that were taken back tell what
-    /// is there without them. What a refused charge left, such as a penalty, stays.
+    /// is there without them. What a refused charge left, such as a penalty, stays; but a bucket that
+    /// refused only because the same request had charged it before is as if it was never asked.
     ///
     /// # Errors
     /// [`Refused`] if there is no room for one of them; nothing was charged then.

@@ -1,11 +1,12 @@
 //! The environment variables of envoyproxy/ratelimit, so that a deployment of it starts Tollgate
 //! with nothing changed but the image.
 //!
-//! A variable is honoured, or ignored with a warning, or refused where ignoring it would leave the
-//! node less safe than its operator believes; `table` says which. Variables come as a function, so
+//! A variable is honoured or ignored with a warning; `table` says which. A value that would leave the
+//! node less safe than its operator believes is an error. Variables come as a function, so
 //! nothing here reads the process's environment, and nothing is started.
 
 mod folders;
+mod listeners;
 mod settings;
 mod table;
 mod values;
@@ -49,7 +50,6 @@ mod tests {
             let (word, text) = match effect {
                 Effect::Honoured(text) => ("honoured", text),
                 Effect::Ignored(text) => ("ignored", text),
-                Effect::Refused(text) => ("error", text),
             };
             let default = if default.is_empty() { String::new() } else { format!("`{default}` ") };
             let line = format!("| `{name}` | {default}| {word} | {text} |");

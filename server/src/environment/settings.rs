@@ -1,13 +1,13 @@
 //! From variables to a node's configuration, with everything that is wrong told at once.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tollgate_core::limit::HeaderStyle;
 
-use super::table::{Effect, find};
+use super::listeners;
+use super::table::find;
 use super::values::Values;
-use crate::config::{Config, Report, overlap};
+use crate::config::{Config, Report};
 use crate::reload::HealthRule;
 
 /// What the variables say.
@@ -26,36 +26,13 @@ pub(crate) struct Settings {
 pub(crate) fn read(strings: impl Fn(&str) -> Option<String>) -> Result<Settings, Report> {
     let mut values = Values::new(strings);
     let mut config = Config::bare();
-    listeners(&mut values, &mut config);
+    listeners::read(&mut values, &mut config);
     telemetry(&mut values, &mut config);
     answers(&mut values, &mut config);
     source(&mut values, &mut config);
     let health = values.truth("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED");
     let health = if health == Some(true) { HealthRule::OnceLoaded } else { HealthRule::Always };
-    refused(&mut values);
     values.finish(Settings { config, health })
-}
-
-fn listeners<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut Config) {
-    let at = &mut config.listeners;
-    at.decide = values.address(["GRPC_HOST", "GRPC_PORT"], at.decide);
-    at.http = values.address(["HOST", "PORT"], at.http);
-    at.admin = values.address(["DEBUG_HOST", "DEBUG_PORT"], at.admin);
-    let all = [("GRPC_PORT", at.decide), ("PORT", at.http), ("DEBUG_PORT", at.admin)];
-    for (index, later) in all.iter().enumerate() {
-        all[..index].iter().for_each(|earlier| refuse_overlap(values, *later, *earlier));
-    }
-}
-
-fn refuse_overlap<F: Fn(&str) -> Option<String>>(
-    values: &mut Values<F>,
-    (name, address): (&str, SocketAddr),
-    (other, taken): (&str, SocketAddr),
-) {
-    if overlap(address, taken) {
-        let message = format!("{address} is taken by {other}, which has {taken}");
-        values.refuse(name, message, "give each listener a port of its own");
-    }
 }
 
 fn telemetry<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut Config) {
@@ -73,6 +50,14 @@ fn answers<F: Fn(&str) -> Option<String>>(values: &mut Values<F>, config: &mut C
     answers.dynamic_metadata = truth("RESPONSE_DYNAMIC_METADATA");
     if truth("LIMIT_RESPONSE_HEADERS_ENABLED") {
         answers.headers = HeaderStyle::RateLimit;
+    }
+    let names = &mut answers.header_names;
+    for (name, variable) in [
+        (&mut names.limit, "LIMIT_LIMIT_HEADER"),
+        (&mut names.remaining, "LIMIT_REMAINING_HEADER"),
+        (&mut names.reset, "LIMIT_RESET_HEADER"),
+    ] {
+        *name = values.header_name(variable).unwrap_or_else(|| name.clone());
     }
     answers.near_limit_ratio = values.ratio("NEAR_LIMIT_RATIO").unwrap_or(answers.near_limit_ratio);
 }
@@ -106,20 +91,6 @@ fn folder([root, rest @ ..]: &[String; 3]) -> PathBuf {
     let rest = rest.iter().map(|part| part.trim_matches('/')).filter(|part| !part.is_empty());
     folder.extend(rest);
     folder
-}
-
-/// What must not be ignored.
-fn refused<F: Fn(&str) -> Option<String>>(values: &mut Values<F>) {
-    for variable in super::variables() {
-        let Effect::Refused(why) = variable.effect else { continue };
-        let asks = match variable.default {
-            "false" => values.truth(variable.name) == Some(true),
-            _ => values.text(variable.name).is_some_and(|text| !text.is_empty()),
-        };
-        if asks {
-            values.refuse(variable.name, why, "unset it to accept that");
-        }
-    }
 }
 
 #[cfg(test)]

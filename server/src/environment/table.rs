@@ -2,7 +2,7 @@
 //!
 //! `docs/environment.md` shows the same to users; a test holds the two together.
 
-use self::Effect::{Honoured, Ignored, Refused};
+use self::Effect::{Honoured, Ignored};
 
 /// A variable that the reference service reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,6 @@ pub(crate) enum Effect {
     Honoured(&'static str),
     /// Nothing; a warning says so.
     Ignored(&'static str),
-    /// A node that went on without would be less safe than its operator believes.
-    Refused(&'static str),
 }
 
 /// Parts of the names of variables whose values may hold a password or a token.
@@ -32,7 +30,9 @@ const SECRETS: [&str; 5] = ["AUTH", "PASSWORD", "_URL", "ADDITIONAL_HEADERS", "O
 impl Variable {
     /// Whether its value must not be shown.
     pub(crate) fn is_secret(&self) -> bool {
-        SECRETS.iter().any(|part| self.name.contains(part))
+        // How clients show who they are, not what they show.
+        let is_rule = self.name == "TOLLGATE_RLS_CLIENT_AUTH";
+        !is_rule && SECRETS.iter().any(|part| self.name.contains(part))
     }
 }
 
@@ -56,7 +56,6 @@ const METRICS: Effect = Ignored("/metrics stands on the admin listener, with nam
 const NO_TRACING: Effect = Ignored("tracing is not here yet");
 const NO_REDIS: Effect = Ignored("there is no Redis");
 const NO_MEMCACHED: Effect = Ignored("there is no Memcached");
-const FIXED: Effect = Ignored("headers have fixed names");
 
 const LISTENERS: &[Variable] = &[
     variable(
@@ -82,26 +81,49 @@ const LISTENERS: &[Variable] = &[
     variable(
         "GRPC_UDS",
         "",
-        Refused("a Unix socket is not here yet: refusing to serve on a TCP port instead"),
+        Honoured("a Unix socket, mode 0660, served instead of the gRPC listener's port"),
     ),
-    variable("GRPC_MAX_CONNECTION_AGE", "24h", Ignored("connections do not end by age")),
-    variable("GRPC_MAX_CONNECTION_AGE_GRACE", "1h", Ignored("connections do not end by age")),
     variable(
-        "GRPC_SERVER_USE_TLS",
-        "false",
-        Refused("TLS is not here yet: refusing to serve in the clear"),
+        "GRPC_MAX_CONNECTION_AGE",
+        "24h",
+        Honoured("a tenth more or less, by chance; then calls in flight are answered; 0: never"),
     ),
-    variable("GRPC_SERVER_TLS_CERT", "", Ignored("used with GRPC_SERVER_USE_TLS only")),
-    variable("GRPC_SERVER_TLS_KEY", "", Ignored("used with GRPC_SERVER_USE_TLS only")),
+    variable(
+        "GRPC_MAX_CONNECTION_AGE_GRACE",
+        "1h",
+        Honoured("how long those calls may take before the connection is closed; 0: for ever"),
+    ),
+    variable("GRPC_SERVER_USE_TLS", "false", Honoured("TLS on the gRPC listener")),
+    variable(
+        "GRPC_SERVER_TLS_CERT",
+        "",
+        Honoured("its certificate, with GRPC_SERVER_USE_TLS; a renewed one is taken over"),
+    ),
+    variable("GRPC_SERVER_TLS_KEY", "", Honoured("the certificate's key")),
     variable(
         "GRPC_CLIENT_TLS_CACERT",
         "",
-        Refused("TLS is not here yet: refusing to serve callers without certificates"),
+        Honoured("callers must show a certificate of it; an error without GRPC_SERVER_USE_TLS"),
     ),
     variable(
         "GRPC_CLIENT_TLS_SAN",
         "",
-        Refused("TLS is not here yet: refusing to serve callers without certificates"),
+        Honoured("a DNS name or URI that the certificate must have; not an IP address"),
+    ),
+    variable(
+        "GRPC_SERVER_TLS_CA_CERT",
+        "",
+        Honoured("not read there; callers' certificates must be of it, and none is let in, too"),
+    ),
+    variable(
+        "TOLLGATE_RLS_CLIENT_AUTH",
+        "",
+        Honoured("not known there; require or request a certificate, whichever CA is set"),
+    ),
+    variable(
+        "TOLLGATE_DRAIN_NOTICE",
+        "",
+        Honoured("not known there; how long health checks are told of the end; 5s unless set"),
     ),
 ];
 
@@ -165,9 +187,13 @@ const ANSWERS: &[Variable] = &[
         "false",
         Honoured("answers carry RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"),
     ),
-    variable("LIMIT_LIMIT_HEADER", "RateLimit-Limit", FIXED),
-    variable("LIMIT_REMAINING_HEADER", "RateLimit-Remaining", FIXED),
-    variable("LIMIT_RESET_HEADER", "RateLimit-Reset", FIXED),
+    variable("LIMIT_LIMIT_HEADER", "RateLimit-Limit", Honoured("name of the first of them")),
+    variable(
+        "LIMIT_REMAINING_HEADER",
+        "RateLimit-Remaining",
+        Honoured("name of the second of them"),
+    ),
+    variable("LIMIT_RESET_HEADER", "RateLimit-Reset", Honoured("name of the third of them")),
 ];
 
 const XDS: &[Variable] = &[

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{Issue, Issues, LogFormat, LogLevel, Report, excerpt};
+use crate::config::{Issue, Issues, LogFormat, LogLevel, Report, excerpt, is_header_name};
 
 /// Reads values and remembers what is wrong.
 pub(super) struct Values<F> {
@@ -41,11 +43,25 @@ impl<F: Fn(&str) -> Option<String>> Values<F> {
         })
     }
 
+    /// A length of time, in the words of Go's `time.ParseDuration`; none is negative.
+    pub(super) fn duration(&mut self, name: &str) -> Option<Duration> {
+        let help = "write it as 24h, 1h30m, 10s or 300ms; at most a year";
+        self.parsed(name, "a duration", help, go_duration)
+    }
+
     /// A part of a whole.
     pub(super) fn ratio(&mut self, name: &str) -> Option<f32> {
         let is_ratio = |ratio: &f32| *ratio > 0.0 && *ratio <= 1.0;
         self.parsed(name, "a number above 0 and at most 1", "0.8 is the default", |text| {
             f32::from_str(text).ok().filter(is_ratio)
+        })
+    }
+
+    /// The name of a header.
+    pub(super) fn header_name(&mut self, name: &str) -> Option<Arc<str>> {
+        let help = "write letters, digits and hyphens, at most 128";
+        self.parsed(name, "the name of a header", help, |text| {
+            is_header_name(text).then(|| text.into())
         })
     }
 
@@ -101,5 +117,67 @@ impl<F: Fn(&str) -> Option<String>> Values<F> {
             self.refuse(name, format!("expected {expected}, found \"{}\"", excerpt(&text)), help);
         }
         parsed
+    }
+}
+
+/// Units of Go's durations, in nanoseconds; those that begin with another one stand before it.
+const GO_UNITS: [(&str, f64); 8] = [
+    ("ns", 1.0),
+    ("us", 1e3),
+    ("µs", 1e3),
+    ("μs", 1e3),
+    ("ms", 1e6),
+    ("s", 1e9),
+    ("m", 60e9),
+    ("h", 3_600e9),
+];
+
+/// The longest time that is read: what is longer is a mistake.
+const GO_DURATION_MAX: f64 = 366.0 * 24.0 * 3_600e9;
+
+/// The duration that `text` spells: numbers with units, one behind the other, or a zero.
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut nanos = 0.0;
+    loop {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, behind) = rest.split_at(end);
+        let (unit, length) = GO_UNITS.into_iter().find(|(unit, _)| behind.starts_with(unit))?;
+        nanos += f64::from_str(number).ok()? * length;
+        rest = behind.strip_prefix(unit)?;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    (nanos <= GO_DURATION_MAX).then(|| Duration::from_nanos(nanos as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_go_reads_them() {
+        for (text, millis) in [
+            ("24h", 86_400_000),
+            ("1h30m", 5_400_000),
+            ("1m1h", 3_660_000),
+            ("300ms", 300),
+            ("1.5s", 1_500),
+            (".5s", 500),
+            ("2000us", 2),
+            ("2000µs", 2),
+            ("+1s", 1_000),
+            ("0", 0),
+            ("0s", 0),
+        ] {
+            assert_eq!(go_duration(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "1", "s", "1d", "-1s", "1 s", "1s ", "1.2.3s", ".s", "9999999h", "1e3s"] {
+            assert_eq!(go_duration(text), None, "{text}");
+        }
     }
 }

@@ -4,22 +4,22 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tollgate_runtime::cores::Serve;
 use tollgate_runtime::drain::Draining;
 use tollgate_runtime::patience::{Patience, Patient};
+use tollgate_runtime::stream::{Peer, Stream};
 use tower::Service;
 
 use super::calls::Calls;
 use crate::budget::{Budget, Metered};
-use crate::drained::until_drained;
+use crate::drained::{Age, Ends, in_time, until_drained};
+use crate::tls::Door;
 
 /// What one HTTP/2 connection may use.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +64,10 @@ pub struct ServeGrpc<S> {
     pub bounds: Http2Bounds,
     /// What waiting calls hold of the process.
     pub budget: Budget,
+    /// How connections come in.
+    pub door: Door,
+    /// How old connections may become.
+    pub age: Age,
     /// Ends connections once their calls are answered.
     pub draining: Draining,
 }
@@ -78,23 +82,19 @@ where
         + 'static,
     S::Future: Unpin + 'static,
 {
-    fn connection(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-    ) -> impl Future<Output = ()> + 'static {
-        let calls = Calls::new(self.budget, self.bounds.wait_max);
-        let connection = self.bounds.builder(&calls).serve_connection(
-            TokioIo::new(Patient::new(stream, self.bounds.patience)),
-            calls.to(self.service.clone()),
-        );
-        until_drained(
-            connection,
-            |one| one.graceful_shutdown(),
-            self.draining.clone(),
-            "decide",
-            peer,
-        )
+    fn connection(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + 'static {
+        let (service, bounds, door) = (self.service.clone(), self.bounds, self.door.clone());
+        let calls = Calls::new(self.budget, bounds.wait_max);
+        let ends = Ends { draining: self.draining.clone(), age: self.age };
+        async move {
+            let draining = ends.draining.clone();
+            let Some(wire) = in_time(door.enter(stream, peer), draining).await else { return };
+            let connection = bounds.builder(&calls).serve_connection(
+                TokioIo::new(Patient::new(wire, bounds.patience)),
+                calls.to(service),
+            );
+            until_drained(connection, |one| one.graceful_shutdown(), ends, "decide", peer).await;
+        }
     }
 }
 
@@ -113,3 +113,7 @@ impl Http2Bounds {
         builder
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -34,9 +34,11 @@ impl Health {
         self.reporter.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
     }
 
-    /// Not serving any more. The process itself lives, so the empty name stays as it is.
+    /// Not serving any more, under either name: checkers that name no service are to go, too.
     pub async fn stop(&self) {
-        self.reporter.set_service_status(SERVICE_NAME, ServingStatus::NotServing).await;
+        for name in [SERVICE_NAME, ""] {
+            self.reporter.set_service_status(name, ServingStatus::NotServing).await;
+        }
     }
 
     /// The service that answers.

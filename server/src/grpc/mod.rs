@@ -5,8 +5,11 @@ mod connection;
 mod health;
 mod ratelimit;
 mod router;
+mod watch;
 
 pub use connection::{Http2Bounds, ServeGrpc};
+
+pub use crate::drained::Age;
 pub use health::{Health, SERVICE_NAME};
 pub use ratelimit::RateLimit;
 pub use router::Router;

@@ -52,7 +52,7 @@ impl RateLimit {
         let checked = self.decider.check(&active, &request)?;
         let mut response = ratelimit::response(&checked.decision);
         if let Some(domain) = checked.plan.domain {
-            let style = active.headers(domain);
+            let style = (active.headers(domain), &active.answers.header_names);
             ratelimit::add_headers(&mut response, &checked.decision, style, checked.now);
         }
         if active.answers.dynamic_metadata {

@@ -10,6 +10,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 use tollgate_proto::rls::rate_limit_service_server::RateLimitServiceServer;
+use tollgate_runtime::drain::Draining;
 use tonic::Status;
 use tonic::body::Body;
 use tonic_health::pb::health_server::HealthServer;
@@ -17,6 +18,7 @@ use tonic_health::server::HealthService;
 use tower::Service;
 
 use super::RateLimit;
+use super::watch::UntilDrained;
 use crate::budget::Metered;
 
 /// How long a call may take to send its message.
@@ -29,18 +31,22 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 pub struct Router {
     rate_limit: RateLimitServiceServer<RateLimit>,
     health: HealthServer<HealthService>,
+    draining: Draining,
 }
 
 impl Router {
-    /// A router whose services take messages of at most `message_bytes_max`.
+    /// A router whose services take messages of at most `message_bytes_max`, and whose watches of
+    /// health end with the drain.
     pub fn new(
         rate_limit: RateLimit,
         health: HealthServer<HealthService>,
         message_bytes_max: usize,
+        draining: Draining,
     ) -> Self {
         let rate_limit =
             RateLimitServiceServer::new(rate_limit).max_decoding_message_size(message_bytes_max);
-        Self { rate_limit, health: health.max_decoding_message_size(message_bytes_max) }
+        let health = health.max_decoding_message_size(message_bytes_max);
+        Self { rate_limit, health, draining }
     }
 }
 
@@ -55,8 +61,13 @@ impl Service<Request<Metered<Incoming>>> for Router {
 
     fn call(&mut self, request: Request<Metered<Incoming>>) -> Self::Future {
         if request.uri().path().starts_with(HEALTH) {
-            // A watch of health lives as long as its connection.
-            return Answering { call: self.health.call(request), timeout: None, timer: None };
+            // A watch of health lives as long as its connection, at most until the drain.
+            let (call, draining) = (self.health.call(request), self.draining.clone());
+            let call = async move {
+                let answer = call.await?;
+                Ok(answer.map(|body| Body::new(UntilDrained::new(body, &draining))))
+            };
+            return Answering { call: Box::pin(call), timeout: None, timer: None };
         }
         // A path of no service is answered UNIMPLEMENTED by the generated code.
         let call = self.rate_limit.call(request);

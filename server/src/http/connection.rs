@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::Request;
@@ -13,14 +12,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tollgate_runtime::cores::Serve;
 use tollgate_runtime::drain::Draining;
 use tollgate_runtime::patience::{Patience, Patient};
+use tollgate_runtime::stream::{Peer, Stream};
 
 use super::Answer;
 use crate::budget::{Budget, Metered, MeteredError, NoRoom};
-use crate::drained::until_drained;
+use crate::drained::{Age, Ends, in_time, until_drained};
+use crate::tls::Door;
 
 /// What one HTTP/1.1 connection may use.
 #[derive(Clone, Copy, Debug)]
@@ -109,22 +109,26 @@ pub struct ServeHttp<H> {
     pub bounds: Http1Bounds,
     /// What bodies hold of the process while they arrive.
     pub budget: Budget,
+    /// How connections come in.
+    pub door: Door,
     /// Ends connections once their requests are answered.
     pub draining: Draining,
 }
 
 impl<H: Handle> Serve for ServeHttp<H> {
-    fn connection(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-    ) -> impl Future<Output = ()> + 'static {
-        self.serve(stream, peer)
+    fn connection(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + 'static {
+        let (this, door) = (self.clone(), self.door.clone());
+        async move {
+            let entered = in_time(door.enter(stream, peer), this.draining.clone());
+            if let Some(wire) = entered.await {
+                this.serve(wire, peer).await;
+            }
+        }
     }
 }
 
 impl<H: Handle> ServeHttp<H> {
-    /// Serves one connection of any kind to its end; `peer` is for the log.
+    /// Serves one connection that has come in, to its end; `peer` is for the log.
     pub fn serve(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
@@ -145,12 +149,7 @@ impl<H: Handle> ServeHttp<H> {
             .max_headers(bounds.headers_max)
             .max_buf_size(bounds.head_bytes_max)
             .serve_connection(TokioIo::new(Patient::new(stream, bounds.patience)), service);
-        until_drained(
-            connection,
-            |one| one.graceful_shutdown(),
-            self.draining.clone(),
-            "http",
-            peer,
-        )
+        let ends = Ends { draining: self.draining.clone(), age: Age::UNBOUNDED };
+        until_drained(connection, |one| one.graceful_shutdown(), ends, "http", peer)
     }
 }

@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn three_lines_can_be_tried_and_name_addresses_that_can_be_called() {
         let addresses = Addresses {
-            decide: "[::]:8081".parse().unwrap(),
+            decide: "[::]:8081".to_owned(),
             http: "[::]:8080".parse().unwrap(),
             admin: "127.0.0.1:6070".parse().unwrap(),
         };

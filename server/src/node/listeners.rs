@@ -4,13 +4,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
-use parking_lot::Mutex;
-use tollgate_runtime::cores::{Cores, Options, Serve};
+use tollgate_runtime::cores::{Acceptor, Cores, Options, Serve};
 use tollgate_runtime::drain::Draining;
 
-use super::sockets::Sockets;
-use crate::admin::{self, Api, Served};
+use super::files::Shares;
+use super::sockets::Addresses;
+use crate::admin::{self, AdminSocket, Api, Served};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::decide::Decider;
@@ -19,16 +20,14 @@ use crate::http::{Admin, Caller, DecideHttp, Http1Bounds, ServeHttp};
 use crate::metrics;
 use crate::reload::ConfigStatus;
 use crate::state::State;
+use crate::tls::{Door, Protocol, Renewal, Tls};
 
-/// Connections on the decide listener. Envoys open a handful each; this bounds file descriptors.
-const DECIDE_CONNECTIONS_MAX: usize = 10_000;
-
-/// Connections on each of the others.
-const HTTP_CONNECTIONS_MAX: usize = 1_000;
-
-/// How long a drain waits for calls in flight. Far above any caller's deadline, below the 30 s
-/// after which orchestrators kill.
+/// How long a drain waits for calls in flight. Far above any caller's deadline; with the notice
+/// before it below the 30 s after which orchestrators kill.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Runtimes beside those that decide: http, admin, the admin socket and the one that accepts.
+const RUNTIMES_BESIDE: usize = 4;
 
 /// What the listeners serve with.
 pub(super) struct Parts {
@@ -37,83 +36,144 @@ pub(super) struct Parts {
     pub(super) metrics: PrometheusHandle,
     pub(super) state: State,
     pub(super) status: ConfigStatus,
-    pub(super) draining: Draining,
+    pub(super) shares: Shares,
+    /// Ends decide and http.
+    pub(super) callers: Draining,
+    /// Ends admin and its socket, which tell of the end of the others.
+    pub(super) operators: Draining,
 }
 
 /// The running cores of each listener.
 pub(super) struct Listeners {
+    pub(super) callers: Callers,
+    pub(super) operators: Operators,
+    pub(super) open: Open,
+    /// What keeps certificates in step with their files.
+    pub(super) renewals: Vec<Renewal>,
+}
+
+/// The cores of those who ask for decisions.
+pub(super) struct Callers {
     decide: Cores,
     http: Cores,
+}
+
+/// The cores of those who look after the node.
+pub(super) struct Operators {
     admin: Cores,
-    /// Present from the first accept on, if there is a socket.
-    admin_socket: Mutex<Option<Served>>,
-    operators: ServeHttp<Admin>,
-    draining: Draining,
+    socket: Option<Served>,
+}
+
+/// What gives connections to the listeners, and knows how many there are.
+#[derive(Clone)]
+pub(super) struct Open {
+    pub(super) decide: Arc<Acceptor>,
+    pub(super) http: Arc<Acceptor>,
+    pub(super) admin: Arc<Acceptor>,
+    socket: Option<admin::SocketConnections>,
+    api: Arc<Api>,
 }
 
 impl Listeners {
-    /// Starts the cores of every listener.
-    pub(super) fn start(config: &Config, parts: Parts) -> std::io::Result<Self> {
-        let Parts { decider, health, metrics, state, status, draining } = parts;
-        let budget = Budget::new(config.bounds.in_flight_bytes_max);
-        let body_bytes_max = config.bounds.message_bytes_max;
-        let rate_limit =
-            |api| RateLimit::new(Arc::clone(&decider), config.bounds.of_request(), api);
-        let router = Router::new(rate_limit("rls"), health.service(), body_bytes_max);
-        let grpc = ServeGrpc {
-            service: router,
+    /// Starts the cores of every listener; nothing is accepted yet, but on the admin socket.
+    pub(super) fn start(
+        config: &Config,
+        parts: Parts,
+        addresses: &Addresses,
+        socket: Option<AdminSocket>,
+    ) -> anyhow::Result<Self> {
+        let Parts { decider, health, metrics, state, status, shares, callers, operators } = parts;
+        let most = &config.bounds;
+        let body_bytes_max = most.message_bytes_max;
+        let budget = Budget::new(most.in_flight_bytes_max);
+        let rate_limit = |api| RateLimit::new(Arc::clone(&decider), most.of_request(), api);
+        let mut renewals = Vec::new();
+        let mut door = |name, tls: &Option<Tls>, protocol| -> anyhow::Result<Door> {
+            let Some(tls) = tls else { return Ok(Door::clear()) };
+            let made = Door::tls(name, tls, protocol);
+            let (door, renewal) = made.with_context(|| format!("listeners.{name}.tls"))?;
+            renewals.push(renewal);
+            Ok(door)
+        };
+        let at = &config.listeners;
+        let (rls, health) = (rate_limit("rls"), health.service());
+        let decide = ServeGrpc {
+            service: Router::new(rls, health, body_bytes_max, callers.clone()),
             bounds: Http2Bounds::default(),
             budget,
-            draining: draining.clone(),
+            door: door("decide", &at.decide_tls, Protocol::H2)?,
+            age: at.decide_age,
+            draining: callers.clone(),
         };
         let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
-        let callers = DecideHttp { rate_limit: rate_limit("json"), state: state.clone() };
-        let callers = ServeHttp { handler: callers, bounds, budget, draining: draining.clone() };
+        let http = ServeHttp {
+            handler: DecideHttp { rate_limit: rate_limit("json"), state: state.clone() },
+            bounds,
+            budget,
+            door: door("http", &at.http_tls, Protocol::Http1)?,
+            draining: callers,
+        };
         let api = Arc::new(Api::new(admin::Parts {
-            bounds: config.bounds.of_request(),
+            bounds: most.of_request(),
             ledger: config.ledger,
             decider,
             state,
             config: status,
         }));
-        let operators = Admin { api, metrics, caller: Caller::Anybody };
+        let handler = Admin { api: Arc::clone(&api), metrics, caller: Caller::Anybody };
+        let (door, draining) = (Door::clear(), operators.clone());
+        let admin = ServeHttp { handler, bounds, budget, door, draining };
+        tell(&api, addresses, socket.as_ref());
+        let socket = socket.map(|socket| {
+            let mut owner = admin.clone();
+            owner.handler.caller = Caller::Owner;
+            Served::start(socket, owner, operators)
+        });
+        let callers = Callers {
+            decide: start(workers(config), shares.decide, decide)?,
+            http: start(1, shares.http, http)?,
+        };
         let operators =
-            ServeHttp { handler: operators, bounds, budget, draining: draining.clone() };
-        Ok(Self {
-            decide: start(workers(config), DECIDE_CONNECTIONS_MAX, &draining, grpc)?,
-            http: start(1, HTTP_CONNECTIONS_MAX, &draining, callers)?,
-            admin: start(1, HTTP_CONNECTIONS_MAX, &draining, operators.clone())?,
-            admin_socket: Mutex::default(),
-            operators,
-            draining,
-        })
+            Operators { admin: start(1, shares.admin, admin)?, socket: socket.transpose()? };
+        let open = Open {
+            decide: callers.decide.acceptor(),
+            http: callers.http.acceptor(),
+            admin: operators.admin.acceptor(),
+            socket: operators.socket.as_ref().map(Served::connections),
+            api,
+        };
+        open.set_bounds(shares);
+        Ok(Self { callers, operators, open, renewals })
     }
+}
 
-    /// Accepts on every socket until the drain starts.
-    pub(super) async fn accept(&self, sockets: Sockets) -> std::io::Result<()> {
-        let addresses = sockets.addresses()?;
-        let listening = self.operators.handler.api.listening();
-        listening.add("decide", addresses.decide.to_string());
-        listening.add("http", addresses.http.to_string());
-        listening.add("admin", addresses.admin.to_string());
-        if let Some(socket) = sockets.admin_socket {
-            listening.add("admin_socket", socket.path().display().to_string());
-            let mut operators = self.operators.clone();
-            operators.handler.caller = Caller::Owner;
-            let served = Served::start(socket, operators, self.draining.clone())?;
-            *self.admin_socket.lock() = Some(served);
+impl Callers {
+    /// Waits for every core to end; call after their drain has started and the accepting has ended.
+    pub(super) fn join(self) {
+        self.decide.join();
+        self.http.join();
+    }
+}
+
+impl Operators {
+    /// As of [`Callers`].
+    pub(super) fn join(self) {
+        self.admin.join();
+        if let Some(served) = self.socket {
+            served.join();
         }
-        tokio::try_join!(
-            self.decide.accept(sockets.decide, self.draining.clone()),
-            self.http.accept(sockets.http, self.draining.clone()),
-            self.admin.accept(sockets.admin, self.draining.clone()),
-        )?;
-        Ok(())
+    }
+}
+
+impl Open {
+    /// Connections of those who ask for decisions.
+    pub(super) fn callers(&self) -> usize {
+        self.decide.connections() + self.http.connections()
     }
 
     /// Brings the counts of open connections up to date.
     pub(super) fn measure(&self) {
-        let socket = self.admin_socket.lock().as_ref().map_or(0, Served::connections);
+        let socket = self.socket.as_ref().map_or(0, admin::SocketConnections::count);
         let open = [
             ("decide", self.decide.connections()),
             ("http", self.http.connections()),
@@ -122,18 +182,25 @@ impl Listeners {
         ];
         for (listener, connections) in open {
             metrics::set_connections(listener, connections);
-            self.operators.handler.api.listening().set_connections(listener, connections);
+            self.api.listening().set_connections(listener, connections);
         }
     }
 
-    /// Waits for every core to end; call after the drain has started.
-    pub(super) fn join(self) {
-        self.decide.join();
-        self.http.join();
-        self.admin.join();
-        if let Some(served) = self.admin_socket.into_inner() {
-            served.join();
+    fn set_bounds(&self, Shares { decide, http, admin }: Shares) {
+        for (listener, most) in [("decide", decide), ("http", http), ("admin", admin)] {
+            metrics::set_connections_max(listener, most);
         }
+    }
+}
+
+/// Tells the admin API of the listeners.
+fn tell(api: &Api, addresses: &Addresses, socket: Option<&AdminSocket>) {
+    let listening = api.listening();
+    listening.add("decide", addresses.decide.clone());
+    listening.add("http", addresses.http.to_string());
+    listening.add("admin", addresses.admin.to_string());
+    if let Some(socket) = socket {
+        listening.add("admin_socket", socket.path().display().to_string());
     }
 }
 
@@ -141,11 +208,15 @@ impl Listeners {
 fn start<S: Serve + Clone + Send + Sync>(
     count: usize,
     connections_max: usize,
-    draining: &Draining,
     serve: S,
 ) -> std::io::Result<Cores> {
     let options = Options { count, connections_max, drain_max: DRAIN_MAX };
-    Cores::start(options, draining, move |_| serve.clone())
+    Cores::start(options, move |_| serve.clone())
+}
+
+/// How many runtimes a node with this configuration has.
+pub(super) fn runtimes(config: &Config) -> usize {
+    workers(config) + RUNTIMES_BESIDE
 }
 
 /// Threads that decide: as configured, else one a core of the machine.

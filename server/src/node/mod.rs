@@ -1,6 +1,8 @@
 //! A running node: listeners bound, cores started, served until a signal, drained.
 
 mod banner;
+mod ending;
+mod files;
 mod listeners;
 mod sockets;
 
@@ -13,9 +15,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tollgate_core::key::KeySecret;
 use tollgate_core::store::Bounds;
 use tollgate_runtime::clock::SystemClock;
-use tollgate_runtime::drain::{Drain, signalled};
+use tollgate_runtime::drain::Signals;
 
-use self::listeners::{Listeners, Parts};
+use self::ending::Ending;
+use self::files::Shares;
+use self::listeners::{Listeners, Open, Parts};
 pub use self::sockets::Addresses;
 use self::sockets::Sockets;
 use crate::config::{self, Config};
@@ -24,6 +28,7 @@ use crate::grpc::Health;
 use crate::metrics;
 use crate::reload::{HealthRule, Loaded, Reload};
 use crate::state::State;
+use crate::tls;
 
 /// How often time is disciplined and ended buckets are freed.
 const TICK: Duration = Duration::from_secs(1);
@@ -40,7 +45,7 @@ pub enum Greeting {
     Quiet,
 }
 
-/// Serves until SIGINT or SIGTERM, then drains. A second signal ends the process at once.
+/// Serves until SIGINT or SIGTERM, then drains: see [`ending`]. A second signal ends the process at once.
 ///
 /// # Errors
 /// If an address cannot be bound or the operating system refuses a thread or a handler.
@@ -51,21 +56,22 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
     getrandom::fill(&mut secret).context("no random bytes for the hash key")?;
     let secret = KeySecret::new(secret);
     let active = if origin.is_loaded() {
-        Active::new(domains, config.answers, &secret)
+        Active::new(domains, config.answers.clone(), &secret)
     } else {
-        Active::unloaded(config.answers, &secret)
+        Active::unloaded(config.answers.clone(), &secret)
     };
     let config::Ledger { keys_max, bytes_max } = config.ledger;
     let clock = Arc::new(SystemClock::start());
     let bounds = Bounds { keys_max, bytes_max };
     let decider = Arc::new(Decider::new(active, secret, bounds, Arc::clone(&clock) as _));
+    let shares = Shares::take(listeners::runtimes(&config));
     let sockets = Sockets::bind(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let reload = {
         let _entered = runtime.enter();
         Reload::prepare(origin, &config, &decider, clock)?
     };
-    let start = Start { greeting, health };
+    let start = Start { greeting, health, shares };
     let ended = runtime.block_on(live(&config, start, sockets, decider, metrics, reload));
     // A read of a file that hangs must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
@@ -76,6 +82,7 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
 struct Start {
     greeting: Greeting,
     health: HealthRule,
+    shares: Shares,
 }
 
 async fn live(
@@ -86,34 +93,50 @@ async fn live(
     metrics: PrometheusHandle,
     reload: Reload,
 ) -> anyhow::Result<()> {
-    let drain = Drain::new();
-    let state = State::starting(drain.watch());
+    // Before anything is said to be ready: a signal that comes early is not lost.
+    let mut signals = Signals::listen()?;
+    let ending = Ending::default();
+    let state = State::starting(ending.told.watch());
     let health = first_health(start.health, &decider, &state).await;
-    let addresses = sockets.addresses()?;
+    let Sockets { decide, http, admin, admin_socket, addresses } = sockets;
     let parts = Parts {
         decider: Arc::clone(&decider),
         health: health.clone(),
         metrics,
         state: state.clone(),
         status: reload.status(),
-        draining: drain.watch(),
+        shares: start.shares,
+        callers: ending.callers.watch(),
+        operators: ending.operators.watch(),
     };
-    let listeners = Listeners::start(config, parts)?;
+    let listeners = Listeners::start(config, parts, &addresses, admin_socket)?;
+    let Listeners { callers, operators, open, renewals } = listeners;
     state.set_ready();
     announce(&addresses, start.greeting);
-    let signal = tokio::select! {
-        ended = listeners.accept(sockets) => {
-            ended?;
-            "none"
-        }
-        () = tick(&decider, &listeners, &health, &state) => "none",
-        () = reload.run() => "none",
-        signal = signalled() => signal?,
+    let accepting = async {
+        tokio::try_join!(
+            open.decide.accept(decide, ending.callers.watch()),
+            open.http.accept(http, ending.callers.watch()),
+        )?;
+        anyhow::Ok(())
     };
-    tracing::info!(event = "draining", signal, "finishing calls in flight");
-    health.stop().await;
-    drain.start();
-    finish(listeners).await
+    let ended = async {
+        let notice = config.node.drain_notice;
+        tokio::try_join!(accepting, ending.lead(&mut signals, &health, notice, &open))?;
+        ending::join(&mut signals, || callers.join()).await
+    };
+    tokio::select! {
+        ended = ended => ended?,
+        ended = open.admin.accept(admin, ending.operators.watch()) => ended?,
+        () = tick(&decider, &open, &health, &state) => {}
+        () = reload.run() => {}
+        ended = tls::renew(renewals) => ended?,
+    }
+    // The others have ended, and everybody could ask until now.
+    ending.operators.start();
+    ending::join(&mut signals, || operators.join()).await?;
+    tracing::info!(event = "drained");
+    Ok(())
 }
 
 /// What health checks are told first.
@@ -125,13 +148,16 @@ async fn first_health(rule: HealthRule, decider: &Decider, state: &State) -> Hea
     Health::serving().await
 }
 
-async fn tick(decider: &Decider, listeners: &Listeners, health: &Health, state: &State) {
+async fn tick(decider: &Decider, open: &Open, health: &Health, state: &State) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
         decider.tick();
-        listeners.measure();
+        open.measure();
+        if state.is_draining() {
+            continue;
+        }
         if state.is_held_back() && decider.active().is_loaded() {
             state.hold_back(false);
             health.resume().await;
@@ -139,22 +165,10 @@ async fn tick(decider: &Decider, listeners: &Listeners, health: &Health, state: 
     }
 }
 
-/// Waits for the cores, unless a second signal says not to.
-async fn finish(listeners: Listeners) -> anyhow::Result<()> {
-    let joined = tokio::task::spawn_blocking(move || listeners.join());
-    tokio::select! {
-        joined = joined => joined?,
-        signal = signalled() => {
-            tracing::warn!(event = "drain_cut_off", signal = signal?, "second signal");
-            std::process::exit(130);
-        }
-    }
-    tracing::info!(event = "drained");
-    Ok(())
-}
-
 fn announce(addresses: &Addresses, greeting: Greeting) {
-    let all = [("decide", addresses.decide), ("http", addresses.http), ("admin", addresses.admin)];
+    let Addresses { decide, http, admin } = addresses;
+    let all: [(_, &dyn std::fmt::Display); 3] =
+        [("decide", decide), ("http", http), ("admin", admin)];
     for (listener, address) in all {
         tracing::info!(event = "listening", listener, %address);
     }

@@ -1,18 +1,24 @@
 //! The listening sockets of a node.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use tollgate_runtime::listen;
+use tollgate_runtime::stream::Listener;
+use tollgate_runtime::unix::UnixSocket;
 
 use crate::admin::{self, AdminSocket};
 use crate::config::Config;
 
+/// Who may connect to the decide listener's socket: its owner and the owner's group. A proxy in
+/// another container shares the group (`fsGroup`), not the user.
+const DECIDE_SOCKET_MODE: u32 = 0o660;
+
 /// Where a node listens.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Addresses {
-    /// gRPC.
-    pub decide: SocketAddr,
+    /// gRPC: an address, or a socket's path.
+    pub decide: String,
     /// HTTP for callers.
     pub http: SocketAddr,
     /// HTTP for operators.
@@ -21,11 +27,12 @@ pub struct Addresses {
 
 /// Bound, and not accepting yet.
 pub(super) struct Sockets {
-    pub(super) decide: TcpListener,
-    pub(super) http: TcpListener,
-    pub(super) admin: TcpListener,
+    pub(super) decide: Listener,
+    pub(super) http: Listener,
+    pub(super) admin: Listener,
     /// Absent where it could not be had: a second node on one machine goes on without.
     pub(super) admin_socket: Option<AdminSocket>,
+    pub(super) addresses: Addresses,
 }
 
 impl Sockets {
@@ -35,21 +42,21 @@ impl Sockets {
         let bind = |key: &str, address| {
             listen::tcp(address).with_context(|| format!("listeners.{key}.address"))
         };
-        Ok(Self {
-            decide: bind("decide", listeners.decide)?,
-            http: bind("http", listeners.http)?,
-            admin: bind("admin", listeners.admin)?,
-            admin_socket: admin_socket(),
-        })
-    }
-
-    /// Where they listen, with the ports that the system chose.
-    pub(super) fn addresses(&self) -> std::io::Result<Addresses> {
-        Ok(Addresses {
-            decide: self.decide.local_addr()?,
-            http: self.http.local_addr()?,
-            admin: self.admin.local_addr()?,
-        })
+        let decide = match &listeners.decide_socket {
+            Some(path) => Listener::Unix(
+                UnixSocket::bind(path, DECIDE_SOCKET_MODE).context("listeners.decide.socket")?,
+            ),
+            None => bind("decide", listeners.decide)?.into(),
+        };
+        let http = bind("http", listeners.http)?;
+        let admin = bind("admin", listeners.admin)?;
+        let addresses = Addresses {
+            decide: decide.place()?,
+            http: http.local_addr()?,
+            admin: admin.local_addr()?,
+        };
+        let (http, admin) = (http.into(), admin.into());
+        Ok(Self { decide, http, admin, admin_socket: admin_socket(), addresses })
     }
 }
 

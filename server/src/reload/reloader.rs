@@ -106,7 +106,7 @@ impl Reloader {
         self.active = is_settled.then_some(content);
         self.unsettled = 0;
         if is_new {
-            let active = Active::new(domains, config.answers, self.node.decider.secret());
+            let active = Active::new(domains, config.answers.clone(), self.node.decider.secret());
             let (domains, limits) = (active.limits.domains().len(), active.limits.limit_count());
             self.node.decider.replace(active);
             self.refused = None;

@@ -33,7 +33,7 @@ impl Bench {
         fs::write(&file, "ratelimit_files: [limits]").unwrap();
         let Loaded { config, domains, origin, .. } = load::load(&file).unwrap();
         let clock = Arc::new(ManualClock::starting_at(Wall::from_nanos(1_000)));
-        let active = Active::new(domains, config.answers, &SECRET);
+        let active = Active::new(domains, config.answers.clone(), &SECRET);
         let bounds = Bounds { keys_max: 1_000, bytes_max: 1 << 20 };
         let decider = Arc::new(Decider::new(active, SECRET, bounds, Arc::clone(&clock) as _));
         let status = ConfigStatus::new("tollgate.yaml", origin.content.hash(), clock.wall());
@@ -177,7 +177,7 @@ fn a_first_load_that_failed_is_told_once_and_the_first_good_content_decides() {
     let loaded = Loaded::environment(config.clone(), load::HealthRule::Always);
     let origin = loaded.origin;
     assert!(!origin.is_loaded() && loaded.domains.is_empty());
-    bench.decider.replace(Active::unloaded(config.answers, &SECRET));
+    bench.decider.replace(Active::unloaded(config.answers.clone(), &SECRET));
     bench.status = origin.announce(&bench.decider, &*bench.clock);
     bench.reloader = Reloader::new(Started {
         config,

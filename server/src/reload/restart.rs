@@ -11,7 +11,16 @@ pub(super) fn keys(started: &Config, new: &Config) -> Vec<&'static str> {
     let (old_ledger, new_ledger) = (&started.ledger, &new.ledger);
     let values = [
         ("node.workers", started.node.workers != new.node.workers),
+        ("node.drain_notice", started.node.drain_notice != new.node.drain_notice),
         ("listeners.decide.address", old_at.decide != new_at.decide),
+        ("listeners.decide.socket", old_at.decide_socket != new_at.decide_socket),
+        ("listeners.decide.tls", old_at.decide_tls != new_at.decide_tls),
+        ("listeners.decide.max_connection_age", old_at.decide_age.max != new_at.decide_age.max),
+        (
+            "listeners.decide.max_connection_age_grace",
+            old_at.decide_age.grace != new_at.decide_age.grace,
+        ),
+        ("listeners.http.tls", old_at.http_tls != new_at.http_tls),
         ("listeners.http.address", old_at.http != new_at.http),
         ("listeners.admin.address", old_at.admin != new_at.admin),
         ("bounds.descriptors_max", old_most.descriptors_max != new_most.descriptors_max),

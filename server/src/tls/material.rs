@@ -83,7 +83,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, MaterialErr
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, MaterialError> {
+/// A file of certificates or keys, within bounds.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, MaterialError> {
     let wrong = |what: String| MaterialError { path: path.to_owned(), what };
     let file: File = open_regular(path).map_err(|error| wrong(error.to_string()))?;
     let mut bytes = Vec::new();

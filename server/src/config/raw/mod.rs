@@ -4,16 +4,19 @@
 //! unit, the default, the range and what zero means. Nothing here is valid yet beyond its type.
 
 mod limit;
+mod listeners;
 mod ratelimit;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::limit::{RawAlgorithm, RawLimit, RawPenalty};
-pub(super) use self::ratelimit::{RawHeaderStyle, RawRatelimit};
-use super::quantity::Size;
+pub(super) use self::listeners::{RawClientAuth, RawListeners, RawTls};
+pub(super) use self::ratelimit::{RawHeaderNames, RawHeaderStyle, RawRatelimit};
+use super::quantity::{Length, Size};
 
 /// The least and the greatest value of a number.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,9 @@ pub(super) const DOMAIN_BYTES: Range = range(1, 64 << 10);
 pub(super) const MESSAGE_BYTES: Range = range(1 << 10, 64 << 20);
 pub(super) const IN_FLIGHT_BYTES: Range = range(1 << 20, 1 << 40);
 pub(super) const LEDGER_KEYS: Range = range(1_000, 1_000_000_000);
+pub(super) const CLIENT_SANS_MAX: usize = 1_000;
+pub(super) const DRAIN_NOTICE_MAX: Duration = Duration::from_secs(10 * 60);
+pub(super) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) const LEDGER_BYTES: Range = range(1 << 20, 1 << 40);
 
 /// Configuration of a Tollgate node. Every key is optional: an empty file is a working node without
@@ -67,7 +73,7 @@ pub(super) struct RawConfig {
 }
 
 /// What the process takes of the machine.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct RawNode {
@@ -75,60 +81,16 @@ pub(super) struct RawNode {
     /// Range: 0 to 1024.
     #[schemars(range(min = WORKERS.min, max = WORKERS.max))]
     pub(super) workers: u64,
+    /// How long a node that is told to end goes on as before, while health checks are told that it
+    /// goes: whoever looks after the traffic sends it elsewhere meanwhile. Default: 5s. Range: 0s to
+    /// 10m.
+    pub(super) drain_notice: Length,
 }
 
-/// Where the node listens.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct RawListeners {
-    /// gRPC: the rate-limit service and health.
-    pub(super) decide: RawDecideListener,
-    /// HTTP: `/json` and `/healthcheck`.
-    pub(super) http: RawHttpListener,
-    /// For operators: `/metrics`, `/livez`, `/readyz`, `/stats` and `/rlconfig`. It asks for no
-    /// credentials, so keep it on loopback.
-    pub(super) admin: RawAdminListener,
-}
-
-macro_rules! raw_listener {
-    ($(#[$doc:meta])* $name:ident, $(#[$address_doc:meta])* $default:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-        #[serde(default, deny_unknown_fields)]
-        #[schemars(inline)]
-        pub(super) struct $name {
-            $(#[$address_doc])*
-            pub(super) address: String,
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { address: $default.to_owned() }
-            }
-        }
-    };
-}
-
-raw_listener! {
-    /// The gRPC listener.
-    RawDecideListener,
-    /// An IP address and a port. Port 0 lets the system choose one. `[::]` takes IPv4, too.
-    /// Default: `[::]:8081`.
-    "[::]:8081"
-}
-raw_listener! {
-    /// The HTTP listener.
-    RawHttpListener,
-    /// An IP address and a port. Port 0 lets the system choose one. `[::]` takes IPv4, too.
-    /// Default: `[::]:8080`.
-    "[::]:8080"
-}
-raw_listener! {
-    /// The operators' listener.
-    RawAdminListener,
-    /// An IP address and a port. Port 0 lets the system choose one. Default: `127.0.0.1:6070`.
-    "127.0.0.1:6070"
+impl Default for RawNode {
+    fn default() -> Self {
+        Self { workers: 0, drain_notice: Length(Duration::from_secs(5)) }
+    }
 }
 
 /// What one request may bring.

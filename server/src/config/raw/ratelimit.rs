@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tollgate_core::limit::HeaderStyle;
+use tollgate_proto::ratelimit::HeaderNames;
 
 /// How rate-limit requests are answered.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -20,6 +21,8 @@ pub(crate) struct RawRatelimit {
     /// Which headers tell a client of its limits, for domains whose files do not say. Default:
     /// `off`.
     pub(crate) response_headers: RawHeaderStyle,
+    /// What the headers of `ratelimit` above are called.
+    pub(crate) header_names: RawHeaderNames,
     /// Answers carry the domain, the descriptors and the metadata of the limits that they met.
     /// Default: false.
     pub(crate) dynamic_metadata: bool,
@@ -36,8 +39,33 @@ impl Default for RawRatelimit {
             quota_mode: false,
             merge_domains: false,
             response_headers: RawHeaderStyle::Off,
+            header_names: RawHeaderNames::default(),
             dynamic_metadata: false,
             near_limit_ratio: 0.8,
+        }
+    }
+}
+
+/// What the headers of style `ratelimit` are called: names of HTTP headers, of at most 128 bytes.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct RawHeaderNames {
+    /// The limit's number. Default: `RateLimit-Limit`.
+    pub(crate) limit: String,
+    /// What remains of it. Default: `RateLimit-Remaining`.
+    pub(crate) remaining: String,
+    /// Seconds until it is whole again. Default: `RateLimit-Reset`.
+    pub(crate) reset: String,
+}
+
+impl Default for RawHeaderNames {
+    fn default() -> Self {
+        let HeaderNames { limit, remaining, reset } = HeaderNames::default();
+        Self {
+            limit: limit.to_string(),
+            remaining: remaining.to_string(),
+            reset: reset.to_string(),
         }
     }
 }

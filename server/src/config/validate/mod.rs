@@ -4,24 +4,30 @@
 //! the rest can still be judged; what compares several parts is skipped where one of them is wrong.
 
 mod limits;
+mod listeners;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tollgate_core::decision::Modes;
+use tollgate_proto::ratelimit::HeaderNames;
 
+pub(crate) use self::listeners::overlap;
 use super::document::{Document, Trail};
-use super::quantity::Size;
+use super::quantity::{Length, Size};
 use super::raw::{self, Range, RawConfig};
 use super::report::{Issue, Issues, Report, excerpt};
-use super::{Bounds, Config, Ledger, Listeners, Node, Telemetry, decode, ratelimit};
+use super::{Bounds, Config, Ledger, Node, Telemetry, decode, ratelimit};
 use crate::decide::Answers;
 
 /// Named limits, and paths of files and folders. Far beyond what a person writes; what is wrong
 /// with them is looked up in time that grows with the square of their number.
 const LISTED_MAX: usize = 10_000;
+
+/// Bytes of a header's name, which every answer repeats.
+const HEADER_NAME_BYTES_MAX: usize = 128;
 
 /// The configuration in `document`; relative paths in it start at `base_dir`.
 ///
@@ -59,7 +65,7 @@ impl Validator<'_> {
         let bounds = self.bounds(&raw.bounds);
         Config {
             node: self.node(&raw.node),
-            listeners: self.listeners(&raw.listeners),
+            listeners: self.listeners(&raw.listeners, base_dir),
             bounds,
             ledger: self.ledger(&raw.ledger),
             telemetry: Telemetry {
@@ -76,7 +82,9 @@ impl Validator<'_> {
     fn node(&mut self, raw: &raw::RawNode) -> Node {
         let section = Trail::Root.key("node");
         let workers = self.whole(&section.key("workers"), raw.workers, raw::WORKERS);
-        Node { workers: NonZeroUsize::new(workers) }
+        let most = raw::DRAIN_NOTICE_MAX;
+        let drain_notice = self.length(&section.key("drain_notice"), raw.drain_notice, most);
+        Node { workers: NonZeroUsize::new(workers), drain_notice }
     }
 
     fn bounds(&mut self, raw: &raw::RawBounds) -> Bounds {
@@ -130,54 +138,6 @@ impl Validator<'_> {
         }
     }
 
-    fn listeners(&mut self, raw: &raw::RawListeners) -> Listeners {
-        let section = Trail::Root.key("listeners");
-        let all = [
-            ("decide", &raw.decide.address),
-            ("http", &raw.http.address),
-            ("admin", &raw.admin.address),
-        ];
-        let is_decoded = !self.is_wrong_below("listeners");
-        let addresses = all.map(|(name, text)| self.address(&section.key(name), text));
-        for (index, later) in addresses.iter().enumerate() {
-            for (earlier, (name, _)) in addresses[..index].iter().zip(all) {
-                if is_decoded && let (Some(later), Some(earlier)) = (later, earlier) {
-                    self.refuse_overlap(&section.key(all[index].0), *later, name, *earlier);
-                }
-            }
-        }
-        // What stands in for a wrong address is never used: the issue is noted.
-        let unused = SocketAddr::from(([0, 0, 0, 0], 0));
-        let [decide, http, admin] = addresses.map(|address| address.unwrap_or(unused));
-        Listeners { decide, http, admin }
-    }
-
-    fn address(&mut self, listener: &Trail<'_>, text: &str) -> Option<SocketAddr> {
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            let trail = listener.key("address");
-            let message = format!("expected an IP address and a port, found \"{}\"", excerpt(text));
-            let issue = self.document.issue(&trail, message);
-            self.issues.push(issue.with_help("write it as `127.0.0.1:8081` or `[::]:8081`"));
-        }
-        parsed
-    }
-
-    fn refuse_overlap(
-        &mut self,
-        listener: &Trail<'_>,
-        address: SocketAddr,
-        other: &str,
-        taken: SocketAddr,
-    ) {
-        if !overlap(address, taken) {
-            return;
-        }
-        let message = format!("{address} is taken by listener `{other}`, which has {taken}");
-        let issue = self.document.issue(&listener.key("address"), message);
-        self.issues.push(issue.with_help("give each listener a port of its own"));
-    }
-
     fn ratelimit_files(&mut self, raw: &[String], base_dir: &Path) -> Vec<PathBuf> {
         let section = Trail::Root.key("ratelimit_files");
         let mut seen = BTreeSet::new();
@@ -214,8 +174,24 @@ impl Validator<'_> {
         Answers {
             modes: Modes { shadow: raw.shadow_mode, quota: raw.quota_mode },
             headers: raw.response_headers.into(),
+            header_names: self.header_names(&section.key("header_names"), &raw.header_names),
             dynamic_metadata: raw.dynamic_metadata,
             near_limit_ratio: ratio,
+        }
+    }
+
+    fn header_names(&mut self, section: &Trail<'_>, raw: &raw::RawHeaderNames) -> HeaderNames {
+        let mut name = |key, text: &str| {
+            if !is_header_name(text) {
+                let message = format!("expected the name of a header, found \"{}\"", excerpt(text));
+                self.issues.push(self.document.issue(&section.key(key), message));
+            }
+            text.into()
+        };
+        HeaderNames {
+            limit: name("limit", &raw.limit),
+            remaining: name("remaining", &raw.remaining),
+            reset: name("reset", &raw.reset),
         }
     }
 
@@ -233,6 +209,15 @@ impl Validator<'_> {
 
     fn size(&mut self, trail: &Trail<'_>, Size(bytes): Size, range: Range) -> usize {
         self.within(trail, bytes, range, |bytes| Size(bytes).to_string())
+    }
+
+    fn length(&mut self, trail: &Trail<'_>, Length(length): Length, most: Duration) -> Duration {
+        if length > most {
+            let [most, length] = [most, length].map(|length| Length(length).to_string());
+            let message = format!("expected 0s to {most}, found {length}");
+            self.issues.push(self.document.issue(trail, message));
+        }
+        length
     }
 
     fn within(
@@ -259,9 +244,7 @@ impl Validator<'_> {
     }
 }
 
-/// Whether two listeners would take each other's connections.
-pub(crate) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
-    let same_ip = a == b || a.is_unspecified() || b.is_unspecified();
-    one.port() != 0 && one.port() == other.port() && same_ip
+/// Whether answers may carry a header of this name.
+pub(crate) fn is_header_name(text: &str) -> bool {
+    text.len() <= HEADER_NAME_BYTES_MAX && http::HeaderName::try_from(text).is_ok()
 }

@@ -1,0 +1,182 @@
+//! The way into a listener: in the clear, or through a TLS handshake on the connection's own core.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::metrics::Counter;
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tollgate_runtime::seldom::Seldom;
+use tollgate_runtime::stream::{Peer, Stream};
+
+use super::material::MaterialError;
+use super::renewal::Renewal;
+use super::settings::Tls;
+use crate::metrics;
+
+/// How long a handshake may take: a peer that is slower than this is no proxy.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// What speaks on a connection behind the door, told in the handshake to peers that ask (ALPN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/2.
+    H2,
+    /// HTTP/1.1.
+    Http1,
+}
+
+impl Protocol {
+    pub(super) const fn name(self) -> &'static [u8] {
+        match self {
+            Self::H2 => b"h2",
+            Self::Http1 => b"http/1.1",
+        }
+    }
+}
+
+/// How connections come into a listener.
+#[derive(Clone, Debug, Default)]
+pub struct Door(Option<Arc<Guard>>);
+
+/// The handshakes of one listener.
+#[derive(Debug)]
+pub(super) struct Guard {
+    pub(super) listener: &'static str,
+    /// What new connections are shown; live ones keep what they were shown.
+    pub(super) current: ArcSwap<ServerConfig>,
+    wants_certificates: bool,
+    unauthenticated: Counter,
+    failures: Counter,
+    failed: Seldom,
+}
+
+impl Door {
+    /// A door that is open to everybody, in the clear.
+    pub const fn clear() -> Self {
+        Self(None)
+    }
+
+    /// A door that opens through TLS, and what renews its certificate.
+    ///
+    /// # Errors
+    /// [`MaterialError`] if a file is wrong.
+    pub(crate) fn tls(
+        listener: &'static str,
+        tls: &Tls,
+        protocol: Protocol,
+    ) -> Result<(Self, Renewal), MaterialError> {
+        let fingerprint = tls.fingerprint();
+        let served = tls.load(protocol.name())?;
+        let guard = Arc::new(Guard {
+            listener,
+            current: ArcSwap::new(Arc::clone(&served.config)),
+            wants_certificates: tls.clients.is_some(),
+            unauthenticated: metrics::unauthenticated_peers(listener),
+            failures: metrics::handshake_failures(listener),
+            failed: Seldom::default(),
+        });
+        let renewal = Renewal::new(Arc::clone(&guard), tls.clone(), protocol, fingerprint, &served);
+        Ok((Self(Some(guard)), renewal))
+    }
+
+    /// Lets a connection in; `None` if the handshake fails.
+    pub(crate) async fn enter(self, stream: Stream, peer: Peer) -> Option<Wire> {
+        match self.0 {
+            None => Some(Wire::Clear(stream)),
+            Some(guard) => guard.shake_hands(stream, peer).await,
+        }
+    }
+}
+
+impl Guard {
+    async fn shake_hands(&self, stream: Stream, peer: Peer) -> Option<Wire> {
+        let handshake = TlsAcceptor::from(self.current.load_full()).accept(stream);
+        let failed = match tokio::time::timeout(HANDSHAKE_MAX, handshake).await {
+            Ok(Ok(stream)) => {
+                if self.wants_certificates && stream.get_ref().1.peer_certificates().is_none() {
+                    self.unauthenticated.increment(1);
+                }
+                return Some(Wire::Tls(Box::new(stream)));
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not done in {} s", HANDSHAKE_MAX.as_secs()),
+        };
+        self.failures.increment(1);
+        if let Some(number) = self.failed.count() {
+            let listener = self.listener;
+            tracing::warn!(event = "tls_handshake_failed", listener, number, %peer, error = failed);
+        }
+        None
+    }
+}
+
+/// What carries a connection's bytes.
+#[derive(Debug)]
+pub(crate) enum Wire {
+    /// The connection itself.
+    Clear(Stream),
+    /// TLS on it.
+    Tls(Box<TlsStream<Stream>>),
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Certificates made for a test, and a look at the one that a server shows.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// For a connection and its handshake.
+const HANDSHAKE_BOUND: Duration = Duration::from_secs(5);
+
+/// Who vouches for certificates.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The certificate.
+    pub cert: String,
+    /// Its key.
+    pub key: String,
+    der: CertificateDer<'static>,
+}
+
+impl Authority {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new() -> anyhow::Result<Self> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // With the same name as what it issues, that would look as if it had issued itself.
+        params.distinguished_name.push(DnType::CommonName, "authority");
+        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+    }
+
+    /// Its own certificate, in PEM.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A certificate with this name.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn issue(&self, name: &str) -> anyhow::Result<Issued> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new([name.to_owned()])?;
+        params.distinguished_name.push(DnType::CommonName, "*");
+        let cert = params.signed_by(&key, &self.issuer)?;
+        let der = cert.der().clone();
+        Ok(Issued { cert: cert.pem(), key: key.serialize_pem(), der })
+    }
+
+    /// The certificate that the server at `address` shows to a client that asks for no name.
+    ///
+    /// # Errors
+    /// When the handshake fails, or the certificate is not this authority's for `name`.
+    pub async fn shown(&self, address: SocketAddr, name: &str) -> anyhow::Result<Vec<u8>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone())?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.enable_sni = false;
+        let name = ServerName::try_from(name.to_owned())?;
+        let shaken = async {
+            let stream = TcpStream::connect(address).await?;
+            TlsConnector::from(Arc::new(config)).connect(name, stream).await
+        };
+        let shaken = tokio::time::timeout(HANDSHAKE_BOUND, shaken).await;
+        let stream = shaken.context("no handshake in time")??;
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        Ok(shown.context("no certificate")?.to_vec())
+    }
+}
+
+impl Issued {
+    /// Whether it is the certificate that was shown.
+    #[must_use]
+    pub fn is(&self, shown: &[u8]) -> bool {
+        *self.der == *shown
+    }
+
+    /// Writes both files as Kubernetes does: into a folder of their own, to which the link `..data`
+    /// is swapped. `folder/NAME.crt` and `folder/NAME.key` lead there.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn mount(&self, folder: &Path, name: &str, version: &str) -> anyhow::Result<()> {
+        use std::os::unix::fs::symlink;
+
+        let target = format!("..{version}");
+        fs::create_dir(folder.join(&target))?;
+        for (kind, text) in [("crt", &self.cert), ("key", &self.key)] {
+            let file = format!("{name}.{kind}");
+            fs::write(folder.join(&target).join(&file), text)?;
+            if !folder.join(&file).is_symlink() {
+                symlink(format!("..data/{file}"), folder.join(&file))?;
+            }
+        }
+        let next = folder.join("..data_tmp");
+        symlink(&target, &next)?;
+        fs::rename(&next, folder.join("..data"))?;
+        ensure!(folder.join(format!("{name}.crt")).is_file(), "the mount leads nowhere");
+        Ok(())
+    }
+}
