@@ -13,6 +13,7 @@ use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_service_server::R
 use tollgate_runtime::cores::{Cores, Options};
 use tollgate_runtime::drain::Drain;
 use tollgate_runtime::listen;
+use tollgate_server::budget::Budget;
 use tollgate_server::grpc::{Age, Http2Bounds, ServeGrpc};
 use tollgate_server::tls::Door;
 
@@ -20,6 +21,9 @@ use crate::service::NoDecision;
 
 /// Far more than a bench opens.
 const CONNECTIONS_MAX: usize = 10_000;
+
+/// As Tollgate's default.
+const IN_FLIGHT_BYTES_MAX: usize = 128 << 20;
 
 /// Binds, says where, and serves for as long as the process lives.
 pub(crate) fn serve(address: SocketAddr, workers: NonZeroUsize) -> anyhow::Result<()> {
@@ -36,6 +40,7 @@ pub(crate) fn serve(address: SocketAddr, workers: NonZeroUsize) -> anyhow::Resul
     let make = move |_| ServeGrpc {
         service: RateLimitServiceServer::new(NoDecision),
         bounds: Http2Bounds::default(),
+        budget: Budget::new(IN_FLIGHT_BYTES_MAX),
         door: Door::clear(),
         age: Age::UNBOUNDED,
         draining: draining.clone(),

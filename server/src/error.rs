@@ -4,6 +4,7 @@ use http::StatusCode;
 use tollgate_proto::ratelimit::Refusal;
 use tonic::Status;
 
+use crate::budget::NoRoom;
 use crate::decide::Unavailable;
 
 /// Why a call is not answered with a decision.
@@ -15,6 +16,9 @@ pub enum CallError {
     /// The message is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Calls in flight hold as much as they may.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// No decision can be made now.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -25,6 +29,7 @@ impl CallError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) | Self::Refused(_) => "bad_request",
+            Self::NoRoom(_) => "no_room",
             Self::Unavailable(Unavailable::LedgerFull) => "ledger_full",
             Self::Unavailable(Unavailable::NotLoaded) => "not_loaded",
         }
@@ -34,7 +39,7 @@ impl CallError {
     pub fn http_status(&self) -> StatusCode {
         match self {
             Self::Unreadable(_) | Self::Refused(_) => StatusCode::BAD_REQUEST,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoom(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -47,6 +52,7 @@ impl From<CallError> for Status {
             CallError::Refused(Refusal::EmptyDomain | Refusal::NoDescriptors)
             | CallError::Unavailable(Unavailable::NotLoaded) => Self::unknown(text),
             CallError::Unreadable(_) | CallError::Refused(_) => Self::invalid_argument(text),
+            CallError::NoRoom(no_room) => no_room.into(),
             CallError::Unavailable(Unavailable::LedgerFull) => Self::unavailable(text),
         }
     }

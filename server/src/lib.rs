@@ -4,6 +4,7 @@
 //! store. `ARCHITECTURE.md` follows one check through the files.
 
 pub mod admin;
+pub mod budget;
 pub mod cli;
 pub mod config;
 pub mod decide;

@@ -38,6 +38,7 @@ const BYTES: &str = "tollgate_ledger_bytes";
 const EXPIRED: &str = "tollgate_ledger_expired_total";
 const EVICTED: &str = "tollgate_ledger_evicted_total";
 const REFUSED: &str = "tollgate_ledger_refused_total";
+const NO_ROOM: &str = "tollgate_calls_refused_total";
 const CONNECTIONS: &str = "tollgate_connections";
 const CONNECTIONS_MAX: &str = "tollgate_connections_max";
 const CONFIG_LOADS: &str = "tollgate_config_loads_total";
@@ -77,6 +78,11 @@ pub(crate) fn rendered(recorder: &PrometheusHandle, decider: &Decider) -> String
 pub(crate) fn count_statsd_flush(is_whole: bool) {
     let result = if is_whole { "ok" } else { "failed" };
     counter!(STATSD_FLUSHES, "result" => result).increment(1);
+}
+
+/// Counts a call that was refused because calls in flight hold as much as they may.
+pub(crate) fn count_no_room() {
+    counter!(NO_ROOM, "reason" => "no_room").increment(1);
 }
 
 /// Brings the gauges up to date; called before rendering.
@@ -236,6 +242,8 @@ impl Decisions {
     pub fn count_error(&self, error: &CallError) {
         match error {
             CallError::Unreadable(_) | CallError::Refused(_) => self.bad_request.increment(1),
+            // Counted where the room is: most such calls never come here.
+            CallError::NoRoom(_) => {}
             CallError::Unavailable(Unavailable::LedgerFull) => self.ledger_full.increment(1),
             CallError::Unavailable(Unavailable::NotLoaded) => self.not_loaded.increment(1),
         }
@@ -252,6 +260,7 @@ fn describe() {
     describe_counter!(EXPIRED, "Buckets freed after they had ended.");
     describe_counter!(EVICTED, "Buckets given up while they still counted, by reason.");
     describe_counter!(REFUSED, "Operations refused because the ledger was full.");
+    describe_counter!(NO_ROOM, "Calls refused before they were read.");
     describe_gauge!(CONNECTIONS, "Open connections, by listener.");
     describe_gauge!(CONNECTIONS_MAX, "Connections that may be open, by listener.");
     describe_counter!(CONFIG_LOADS, "Contents of the configuration, by what became of them.");

@@ -17,6 +17,8 @@ pub mod http;
 pub mod lines;
 pub mod process;
 pub mod raw_grpc;
+pub mod raw_h2;
+pub mod resident;
 pub mod rls;
 pub mod seed;
 mod shape;

@@ -28,7 +28,7 @@ const SERVER_MAY: &[&str] = &[
 ];
 
 /// Who may depend on whom. A row may stand before its crate does.
-const ARROWS: [(&str, Allowed); 10] = [
+const ARROWS: [(&str, Allowed); 11] = [
     ("tollgate-core", Only(&[])),
     ("tollgate-proto", Only(&["tollgate-core"])),
     ("tollgate-runtime", Only(&["tollgate-core"])),
@@ -41,6 +41,7 @@ const ARROWS: [(&str, Allowed); 10] = [
     ("tollgate-server", Only(SERVER_MAY)),
     ("tollgate-tests", Any),
     ("tollgate-benches", Any),
+    ("tollgate-fuzz", Any),
     ("xtask", Only(&[])),
 ];
 

@@ -28,8 +28,14 @@ Measuring
                      (--case, --connections, --rounds, --seconds, --json; --help for the rest).
   bench ledger [ARGS]  the same for bench-ledger.
 
+Searching
+  fuzz [TARGET…] [--minutes N]
+                     coverage-guided fuzzing of what reads sockets and files, ten minutes a
+                     target: rls, json, ratelimit, config. Needs a nightly toolchain; installs
+                     cargo-fuzz into target/. Writes fuzz/corpus, and to fuzz/regressions what
+                     broke a promise; ordinary tests replay both.
+
 Nothing behind these yet; they say so and exit with 2
-  fuzz               coverage-guided fuzzing of the parsers
   sim                seeded simulation of many nodes in virtual time
   soak               hours of load with faults
 

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use crate::EXIT_USAGE;
 
-const COMING: [(&str, &str); 3] = [
-    ("fuzz", "coverage-guided fuzzing of the parsers of configuration and wire"),
+const COMING: [(&str, &str); 2] = [
     ("sim", "a seeded simulation of many nodes in virtual time, one invariant a file"),
     ("soak", "hours of load with faults against real processes"),
 ];

@@ -8,6 +8,7 @@ mod arrows;
 mod bench;
 mod ci;
 mod fix;
+mod fuzz;
 mod generated;
 mod help;
 mod later;
@@ -49,7 +50,7 @@ fn dispatch(verb: &str, rest: &[String]) -> Result<ExitCode> {
     if let Some(exit) = later::answer(verb) {
         return Ok(exit);
     }
-    let takes_args = matches!(verb, "test" | "bench");
+    let takes_args = matches!(verb, "test" | "bench" | "fuzz");
     if let (false, Some(extra)) = (takes_args, rest.first()) {
         return Ok(usage(&format!("`{verb}` takes no argument, found `{extra}`")));
     }
@@ -62,6 +63,7 @@ fn dispatch(verb: &str, rest: &[String]) -> Result<ExitCode> {
         "test" => test::run(&workspace, rest)?,
         "setup" => println!("{}", setup::envoy(&workspace)?.display()),
         "bench" => return bench::run(&workspace, rest),
+        "fuzz" => return fuzz::run(&workspace, rest),
         _ => return Ok(usage(&format!("there is no verb `{verb}`"))),
     }
     Ok(ExitCode::SUCCESS)

@@ -64,7 +64,7 @@ fn every_section_is_taken_over() {
 node: {workers: 4}
 listeners: {decide: {address: '127.0.0.1:0'}, http: {address: '127.0.0.1:0'}}
 bounds: {descriptors_max: 7, entries_max: 5, key_bytes_max: 10, value_bytes_max: 1KiB,
-  domain_bytes_max: 20B, message_bytes_max: 2MiB}
+  domain_bytes_max: 20B, message_bytes_max: 2MiB, in_flight_bytes_max: 3MiB}
 ledger: {keys_max: 5000, bytes_max: 4194304}
 telemetry: {log_format: json, log_level: warn}
 ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
@@ -80,6 +80,7 @@ ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
         value_bytes_max: 1_024,
         domain_bytes_max: 20,
         message_bytes_max: 2 << 20,
+        in_flight_bytes_max: 3 << 20,
     };
     assert_eq!(config.bounds, expected);
     assert_eq!(config.ledger, Ledger { keys_max: 5_000, bytes_max: 4 << 20 });

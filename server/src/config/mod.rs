@@ -111,6 +111,8 @@ pub struct Bounds {
     pub domain_bytes_max: usize,
     /// Bytes of a request before it is decoded.
     pub message_bytes_max: usize,
+    /// Bytes that calls in flight hold over the whole process; at least `message_bytes_max`.
+    pub in_flight_bytes_max: usize,
 }
 
 /// How many buckets are kept; neither is zero.
@@ -120,6 +122,19 @@ pub struct Ledger {
     pub keys_max: usize,
     /// Bytes that buckets and their printable names take.
     pub bytes_max: usize,
+}
+
+impl Bounds {
+    /// The part of them that holds for a decoded rate-limit request.
+    pub fn of_request(&self) -> tollgate_proto::ratelimit::Bounds {
+        tollgate_proto::ratelimit::Bounds {
+            descriptors_max: self.descriptors_max,
+            entries_max: self.entries_max,
+            domain_bytes_max: self.domain_bytes_max,
+            key_bytes_max: self.key_bytes_max,
+            value_bytes_max: self.value_bytes_max,
+        }
+    }
 }
 
 impl Config {

@@ -87,7 +87,7 @@ fn everything_that_is_wrong_is_told_and_no_secret_is() {
         "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS: expected name:value, item 2 is none",
         "CONFIG_GRPC_XDS_CLIENT_TLS_CERT: is not set, CONFIG_GRPC_XDS_CLIENT_TLS_KEY is",
         "CONFIG_GRPC_XDS_SERVER_TLS_SAN: is no name that a certificate can have",
-        "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL: expected a duration above zero, found \"10\"",
+        "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL: expected a duration, found \"10\"",
         "XDS_CLIENT_BACKOFF_MAX_INTERVAL: expected a duration above zero, found \"0s\"",
         "XDS_CLIENT_BACKOFF_JITTER: expected a boolean, found \"yes\"",
         "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES: expected a whole number from 1 to 1073741824, found",

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tollgate_runtime::cores::Serve;
@@ -17,6 +16,8 @@ use tollgate_runtime::patience::{Patience, Patient};
 use tollgate_runtime::stream::{Peer, Stream};
 use tower::Service;
 
+use super::calls::Calls;
+use crate::budget::{Budget, Metered};
 use crate::drained::{Age, Ends, in_time, until_drained};
 use crate::tls::Door;
 
@@ -35,6 +36,9 @@ pub struct Http2Bounds {
     pub ping_timeout: Duration,
     /// How long the peer may neither send nor take anything.
     pub patience: Patience,
+    /// How long a call may wait for its message and then for its answer to be taken; a watch of
+    /// health excepted.
+    pub wait_max: Duration,
 }
 
 impl Default for Http2Bounds {
@@ -46,6 +50,7 @@ impl Default for Http2Bounds {
             ping_after: Duration::from_secs(60),
             ping_timeout: Duration::from_secs(20),
             patience: Patience { read: Duration::from_secs(90), write: Duration::from_secs(30) },
+            wait_max: Duration::from_secs(40),
         }
     }
 }
@@ -58,6 +63,8 @@ pub struct ServeGrpc<S> {
     pub service: S,
     /// The bounds of each connection.
     pub bounds: Http2Bounds,
+    /// What waiting calls hold of the process.
+    pub budget: Budget,
     /// How connections come in.
     pub door: Door,
     /// How old connections may become.
@@ -68,20 +75,24 @@ pub struct ServeGrpc<S> {
 
 impl<S> Serve for ServeGrpc<S>
 where
-    S: Service<Request<Incoming>, Response = Response<tonic::body::Body>, Error = Infallible>
-        + Clone
+    S: Service<
+            Request<Metered<Incoming>>,
+            Response = Response<tonic::body::Body>,
+            Error = Infallible,
+        > + Clone
         + 'static,
-    S::Future: 'static,
+    S::Future: Unpin + 'static,
 {
     fn connection(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + 'static {
         let (service, bounds, door) = (self.service.clone(), self.bounds, self.door.clone());
+        let calls = Calls::new(self.budget, bounds.wait_max);
         let ends = Ends { draining: self.draining.clone(), age: self.age };
         async move {
             let draining = ends.draining.clone();
             let Some(wire) = in_time(door.enter(stream, peer), draining).await else { return };
-            let connection = bounds.builder().serve_connection(
+            let connection = bounds.builder(&calls).serve_connection(
                 TokioIo::new(Patient::new(wire, bounds.patience)),
-                Calls(service),
+                calls.to(service),
             );
             until_drained(connection, |one| one.graceful_shutdown(), ends, "decide", peer).await;
         }
@@ -89,8 +100,8 @@ where
 }
 
 impl Http2Bounds {
-    fn builder(&self) -> http2::Builder<ThisCore> {
-        let mut builder = http2::Builder::new(ThisCore);
+    fn builder(&self, calls: &Calls) -> http2::Builder<Calls> {
+        let mut builder = http2::Builder::new(calls.clone());
         builder
             .timer(TokioTimer::new())
             .auto_date_header(false)
@@ -101,43 +112,6 @@ impl Http2Bounds {
             .keep_alive_interval(self.ping_after)
             .keep_alive_timeout(self.ping_timeout);
         builder
-    }
-}
-
-/// Gives each call to a clone of the service at once. A call that waited for the service to be ready
-/// would keep its request in its task, and tasks are moved and allocated with every call.
-#[derive(Clone, Debug)]
-struct Calls<S>(S);
-
-impl<S> hyper::service::Service<Request<Incoming>> for Calls<S>
-where
-    S: Service<Request<Incoming>> + Clone,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.0.clone().call(request)
-    }
-}
-
-/// Runs a connection's calls on the core that the connection lives on.
-#[derive(Clone, Copy, Debug)]
-struct ThisCore;
-
-impl<F> Executor<F> for ThisCore
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "hyper owns the call: it ends with its connection"
-    )]
-    fn execute(&self, call: F) {
-        // As it is: an async block around it would hold it twice.
-        tokio::task::spawn_local(call);
     }
 }
 

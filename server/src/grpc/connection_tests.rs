@@ -28,8 +28,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 /// The head of a call that never ends: `POST http /`.
 const CALL: &[u8] = b"\0\0\x03\x01\x04\0\0\0\x01\x83\x86\x84";
 
-async fn never(_: Request<Incoming>) -> Result<Response<tonic::body::Body>, Infallible> {
-    std::future::pending().await
+type Never = std::future::Pending<Result<Response<tonic::body::Body>, Infallible>>;
+
+fn never(_: Request<Metered<Incoming>>) -> Never {
+    std::future::pending()
 }
 
 fn run(test: impl Future<Output = ()>) {
@@ -41,7 +43,8 @@ fn run(test: impl Future<Output = ()>) {
 async fn ends(bounds: Http2Bounds, age: Age, door: Door, peer: impl AsyncFnOnce(UnixStream)) {
     let drain = Drain::new();
     let service = tower::service_fn(never);
-    let serve = ServeGrpc { service, bounds, door, age, draining: drain.watch() };
+    let serve =
+        ServeGrpc { service, bounds, budget: Budget::new(0), door, age, draining: drain.watch() };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let served = serve.connection(Stream::Unix(ours), Peer::Local);
     let forgotten = async {

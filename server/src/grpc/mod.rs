@@ -1,5 +1,6 @@
 //! The decide listener: gRPC over HTTP/2, one connection on one core.
 
+mod calls;
 mod connection;
 mod deadline;
 mod health;

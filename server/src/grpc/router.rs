@@ -19,6 +19,7 @@ use tower::Service;
 
 use super::watch::UntilDrained;
 use super::{RateLimit, deadline};
+use crate::budget::Metered;
 use crate::statistics::{Measured, Stopwatch};
 
 /// How long a call may take to send its message.
@@ -55,7 +56,7 @@ impl Router {
     }
 }
 
-impl Service<Request<Incoming>> for Router {
+impl Service<Request<Metered<Incoming>>> for Router {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Answering;
@@ -64,7 +65,7 @@ impl Service<Request<Incoming>> for Router {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Metered<Incoming>>) -> Self::Future {
         if request.uri().path().starts_with(HEALTH) {
             // A watch of health lives as long as its connection, at most until the drain.
             let (call, draining) = (self.health.call(request), self.draining.clone());

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::answer::{self, Answer};
-use super::connection::{Body, Handle};
+use super::connection::{Body, BodyError, Handle};
 use crate::admin::Api;
 use crate::guard::guarded;
 use crate::metrics;
@@ -76,6 +76,10 @@ impl Admin {
             if head.method == Method::POST { body.read().await } else { Ok(Default::default()) };
         let body = match body {
             Ok(body) => body,
+            Err(error @ BodyError::NoRoom(_)) => {
+                let message = error.to_string();
+                return answer::error(StatusCode::SERVICE_UNAVAILABLE, "no_room", &message);
+            }
             Err(error) => {
                 let message = error.to_string();
                 return answer::error(StatusCode::BAD_REQUEST, "bad_request", &message);

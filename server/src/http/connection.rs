@@ -18,6 +18,7 @@ use tollgate_runtime::patience::{Patience, Patient};
 use tollgate_runtime::stream::{Peer, Stream};
 
 use super::Answer;
+use crate::budget::{Budget, Metered, MeteredError, NoRoom};
 use crate::drained::{Age, Ends, in_time, until_drained};
 use crate::tls::Door;
 
@@ -60,7 +61,7 @@ pub trait Handle: Clone + 'static {
 /// A body that has not been read yet.
 #[derive(Debug)]
 pub struct Body {
-    incoming: Incoming,
+    incoming: Metered<Incoming>,
     bounds: Http1Bounds,
 }
 
@@ -70,6 +71,9 @@ pub enum BodyError {
     /// It is longer than the bound, or ended early.
     #[error("the body is incomplete or longer than {0} bytes")]
     Unreadable(usize),
+    /// Calls in flight hold as much as they may.
+    #[error(transparent)]
+    NoRoom(NoRoom),
     /// It did not arrive in time.
     #[error("the body did not arrive in {} seconds", .0.as_secs())]
     TooSlow(Duration),
@@ -85,10 +89,15 @@ impl Body {
         let read = tokio::time::timeout(self.bounds.body_timeout, limited.collect()).await;
         match read {
             Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if is_no_room(&*error) => Err(BodyError::NoRoom(NoRoom)),
             Ok(Err(_)) => Err(BodyError::Unreadable(self.bounds.body_bytes_max)),
             Err(_) => Err(BodyError::TooSlow(self.bounds.body_timeout)),
         }
     }
+}
+
+fn is_no_room(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(MeteredError::<hyper::Error>::NoRoom(_)))
 }
 
 /// Serves HTTP/1.1 connections with one handler.
@@ -98,6 +107,8 @@ pub struct ServeHttp<H> {
     pub handler: H,
     /// The bounds of each connection.
     pub bounds: Http1Bounds,
+    /// What bodies hold of the process while they arrive.
+    pub budget: Budget,
     /// How connections come in.
     pub door: Door,
     /// Ends connections once their requests are answered.
@@ -123,11 +134,12 @@ impl<H: Handle> ServeHttp<H> {
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         peer: impl Display + 'static,
     ) -> impl Future<Output = ()> + 'static {
-        let (handler, bounds) = (self.handler.clone(), self.bounds);
+        let (handler, bounds, budget) = (self.handler.clone(), self.bounds, self.budget);
         let service = service_fn(move |request: Request<Incoming>| {
             let handler = handler.clone();
             async move {
                 let (head, incoming) = request.into_parts();
+                let incoming = Metered::new(incoming, budget);
                 Ok::<_, Infallible>(handler.handle(head, Body { incoming, bounds }).await)
             }
         });

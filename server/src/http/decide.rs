@@ -6,7 +6,7 @@ use tollgate_proto::json;
 use tollgate_proto::rls::rate_limit_response::Code;
 
 use super::answer::{self, Answer};
-use super::connection::{Body, Handle};
+use super::connection::{Body, BodyError, Handle};
 use crate::error::CallError;
 use crate::grpc::RateLimit;
 use crate::guard::guarded;
@@ -48,6 +48,7 @@ impl DecideHttp {
     async fn decided(&self, body: Body) -> Answer {
         let body = match body.read().await {
             Ok(body) => body,
+            Err(BodyError::NoRoom(no_room)) => return refuse(&no_room.into()),
             Err(error) => return refuse(&CallError::Unreadable(error.to_string())),
         };
         let decided = || -> Result<Answer, CallError> {

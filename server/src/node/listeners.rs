@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tollgate_proto::ratelimit;
 use tollgate_runtime::cores::{Acceptor, Cores, Options, Serve};
 use tollgate_runtime::drain::Draining;
 
 use super::files::Shares;
 use super::sockets::Addresses;
 use crate::admin::{self, AdminSocket, Api, Served};
-use crate::config::{self, Config};
+use crate::budget::Budget;
+use crate::config::Config;
 use crate::decide::Decider;
 use crate::grpc::{Health, Http2Bounds, RateLimit, Router, ServeGrpc};
 use crate::http::{Admin, Caller, DecideHttp, Http1Bounds, ServeHttp};
@@ -38,6 +38,7 @@ pub(super) struct Parts {
     pub(super) state: State,
     pub(super) status: ConfigStatus,
     pub(super) shares: Shares,
+    pub(super) budget: Budget,
     /// Ends decide and http.
     pub(super) callers: Draining,
     /// Ends admin and its socket, which tell of the end of the others.
@@ -83,7 +84,8 @@ impl Listeners {
         addresses: &Addresses,
         socket: Option<AdminSocket>,
     ) -> anyhow::Result<Self> {
-        let Parts { decider, health, metrics, state, status, shares, callers, operators } = parts;
+        let Parts { decider, health, metrics, state, status, shares, budget, .. } = parts;
+        let (callers, operators) = (parts.callers, parts.operators);
         let body_bytes_max = config.bounds.message_bytes_max;
         let mut renewals = Vec::new();
         let mut door = |name, tls: &Option<Tls>, protocol| -> anyhow::Result<Door> {
@@ -95,7 +97,7 @@ impl Listeners {
         };
         let at = &config.listeners;
         let door_of_decide = door("decide", &at.decide_tls, Protocol::H2)?;
-        let decide = decide(config, &decider, &health, door_of_decide, callers.clone());
+        let decide = decide(config, &decider, &health, budget, door_of_decide, callers.clone());
         let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
         let http = ServeHttp {
             handler: DecideHttp {
@@ -104,18 +106,20 @@ impl Listeners {
                 state: state.clone(),
             },
             bounds,
+            budget,
             door: door("http", &at.http_tls, Protocol::Http1)?,
             draining: callers,
         };
         let api = Arc::new(Api::new(admin::Parts {
-            bounds: request_bounds(&config.bounds),
+            bounds: config.bounds.of_request(),
             ledger: config.ledger,
             decider,
             state,
             config: status,
         }));
         let handler = Admin { api: Arc::clone(&api), metrics, caller: Caller::Anybody };
-        let admin = ServeHttp { handler, bounds, door: Door::clear(), draining: operators.clone() };
+        let (door, draining) = (Door::clear(), operators.clone());
+        let admin = ServeHttp { handler, bounds, budget, door, draining };
         tell(&api, addresses, socket.as_ref());
         let socket = socket.map(|socket| {
             let mut owner = admin.clone();
@@ -198,7 +202,7 @@ fn tell(api: &Api, addresses: &Addresses, socket: Option<&AdminSocket>) {
 }
 
 fn rate_limit(config: &Config, decider: &Arc<Decider>, api: &'static str) -> RateLimit {
-    RateLimit::new(Arc::clone(decider), request_bounds(&config.bounds), api)
+    RateLimit::new(Arc::clone(decider), config.bounds.of_request(), api)
 }
 
 /// Makes what each core that decides serves its connections with.
@@ -206,6 +210,7 @@ fn decide(
     config: &Config,
     decider: &Arc<Decider>,
     health: &Health,
+    budget: Budget,
     door: Door,
     draining: Draining,
 ) -> impl Fn(usize) -> ServeGrpc<Router> + Send + Sync + 'static {
@@ -217,7 +222,7 @@ fn decide(
         let (rate_limit, health) = (rate_limit.clone(), health.clone());
         let (draining, door) = (draining.clone(), door.clone());
         let service = Router::new(rate_limit, health, body_bytes_max, draining.clone(), stopwatch);
-        ServeGrpc { service, bounds: Http2Bounds::default(), door, age, draining }
+        ServeGrpc { service, bounds: Http2Bounds::default(), budget, door, age, draining }
     }
 }
 
@@ -243,14 +248,4 @@ pub(super) fn runtimes(config: &Config) -> usize {
 fn workers(config: &Config) -> usize {
     let machine = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     config.node.workers.map_or_else(machine, NonZeroUsize::get)
-}
-
-fn request_bounds(bounds: &config::Bounds) -> ratelimit::Bounds {
-    ratelimit::Bounds {
-        descriptors_max: bounds.descriptors_max,
-        entries_max: bounds.entries_max,
-        domain_bytes_max: bounds.domain_bytes_max,
-        key_bytes_max: bounds.key_bytes_max,
-        value_bytes_max: bounds.value_bytes_max,
-    }
 }

@@ -25,6 +25,7 @@ use self::listeners::{Listeners, Open, Parts};
 pub use self::sockets::Addresses;
 use self::sockets::Sockets;
 use self::telemetry::Telemetry;
+use crate::budget::Budget;
 use crate::config::{self, Config};
 use crate::decide::{Active, Decider};
 use crate::grpc::Health;
@@ -105,10 +106,12 @@ async fn live(
     let state = State::starting(ending.told.watch());
     let health = first_health(start.health, &decider, &state).await;
     let Sockets { decide, http, admin, admin_socket, addresses } = sockets;
+    let budget = Budget::new(config.bounds.in_flight_bytes_max);
     let telemetry = telemetry::Parts {
         decider: Arc::clone(&decider),
         metrics: metrics.clone(),
         status: reload.status(),
+        budget,
         draining: ending.operators.watch(),
     };
     let telemetry = Telemetry::start(config, start.page, telemetry)?;
@@ -119,6 +122,7 @@ async fn live(
         state: state.clone(),
         status: reload.status(),
         shares: start.shares,
+        budget,
         callers: ending.callers.watch(),
         operators: ending.operators.watch(),
     };

@@ -13,6 +13,7 @@ use tollgate_runtime::drain::Draining;
 use tollgate_runtime::listen;
 use tollgate_runtime::stream::Listener;
 
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::decide::Decider;
 use crate::http::{Http1Bounds, RatelimitPage, ServeHttp};
@@ -41,6 +42,7 @@ pub(super) struct Parts {
     pub(super) decider: Arc<Decider>,
     pub(super) metrics: PrometheusHandle,
     pub(super) status: ConfigStatus,
+    pub(super) budget: Budget,
     pub(super) draining: Draining,
 }
 
@@ -64,7 +66,7 @@ impl Telemetry {
         listener: Option<TcpListener>,
         parts: Parts,
     ) -> std::io::Result<Self> {
-        let Parts { decider, metrics, status, draining } = parts;
+        let Parts { decider, metrics, status, budget, draining } = parts;
         let statsd = config.telemetry.statsd.clone();
         let exporter = statsd.map(|settings| {
             let statistics = Arc::clone(decider.statistics());
@@ -76,7 +78,7 @@ impl Telemetry {
                 let handler = RatelimitPage { decider, metrics, status, path, unit };
                 let bounds = Http1Bounds::default();
                 let door = Door::clear();
-                let serve = ServeHttp { handler, bounds, door, draining: draining.clone() };
+                let serve = ServeHttp { handler, bounds, budget, door, draining: draining.clone() };
                 let options =
                     Options { count: 1, connections_max: CONNECTIONS_MAX, drain_max: DRAIN_MAX };
                 let cores = Cores::start(options, move |_| serve.clone())?;

@@ -29,6 +29,10 @@ pub(super) fn keys(started: &Config, new: &Config) -> Vec<&'static str> {
         ("bounds.value_bytes_max", old_most.value_bytes_max != new_most.value_bytes_max),
         ("bounds.domain_bytes_max", old_most.domain_bytes_max != new_most.domain_bytes_max),
         ("bounds.message_bytes_max", old_most.message_bytes_max != new_most.message_bytes_max),
+        (
+            "bounds.in_flight_bytes_max",
+            old_most.in_flight_bytes_max != new_most.in_flight_bytes_max,
+        ),
         ("ledger.keys_max", old_ledger.keys_max != new_ledger.keys_max),
         ("ledger.bytes_max", old_ledger.bytes_max != new_ledger.bytes_max),
         ("telemetry.log_format", old_says.log_format != new_says.log_format),

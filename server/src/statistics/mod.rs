@@ -90,12 +90,14 @@ impl Statistics {
             CallError::Unavailable(Unavailable::LedgerFull) => &self.store_errors,
             CallError::Unreadable(_)
             | CallError::Refused(_)
+            | CallError::NoRoom(_)
             | CallError::Unavailable(Unavailable::NotLoaded) => &self.service_errors,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Calls without a decision because of what was asked, or for want of a configuration.
+    /// Calls without a decision because of what was asked, or for want of a configuration or of
+    /// memory for what was sent.
     pub(crate) fn service_errors(&self) -> u64 {
         self.service_errors.load(Ordering::Relaxed)
     }

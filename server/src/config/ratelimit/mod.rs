@@ -62,6 +62,16 @@ pub fn load(
     read(sources, options, Some(named)).map(|loaded| loaded.domains)
 }
 
+/// As [`load`], of one file whose text is in memory; `source` names it in what is said about it.
+///
+/// # Errors
+/// As for [`load`].
+pub fn parse(source: &str, text: &str, options: Options, named: &Rules) -> Result<Loaded, Report> {
+    let mut loader = Loader::new(options, Some(named));
+    loader.add_parsed(document::parse(source, text));
+    loader.finish()
+}
+
 /// The files that `sources` stands for, in the order in which they are read; what cannot be listed
 /// is left out.
 pub(crate) fn files(sources: &[PathBuf]) -> Vec<PathBuf> {
@@ -123,6 +133,10 @@ impl<'a> Loader<'a> {
         let parsed = document::read_regular(path)
             .map_err(Report::from)
             .and_then(|text| document::parse(&path.display().to_string(), &text));
+        self.add_parsed(parsed);
+    }
+
+    fn add_parsed(&mut self, parsed: Result<Document, Report>) {
         match parsed {
             Ok(document) => self.add(&document),
             Err(report) => self.findings.issues.extend(report.map(not_loaded)),

@@ -42,6 +42,7 @@ pub(super) const KEY_BYTES: Range = range(1, 64 << 10);
 pub(super) const VALUE_BYTES: Range = range(1, 1 << 20);
 pub(super) const DOMAIN_BYTES: Range = range(1, 64 << 10);
 pub(super) const MESSAGE_BYTES: Range = range(1 << 10, 64 << 20);
+pub(super) const IN_FLIGHT_BYTES: Range = range(1 << 20, 1 << 40);
 pub(super) const LEDGER_KEYS: Range = range(1_000, 1_000_000_000);
 pub(super) const CLIENT_SANS_MAX: usize = 1_000;
 pub(super) const DRAIN_NOTICE_MAX: Duration = Duration::from_secs(10 * 60);
@@ -124,6 +125,13 @@ pub(super) struct RawBounds {
     /// 64MiB.
     #[schemars(range(min = MESSAGE_BYTES.min, max = MESSAGE_BYTES.max))]
     pub(super) message_bytes_max: Size,
+    /// Bytes that calls in flight may hold over all connections: 16 KiB for each gRPC call that has
+    /// to wait, and of each body that is still arriving what is there (over gRPC the length that it
+    /// declares), beyond 4 KiB. A call beyond that is refused at once with RESOURCE_EXHAUSTED or 503;
+    /// one that arrives whole and the first two of a connection are not counted. At least
+    /// `message_bytes_max`. Default: 128MiB. Range: 1MiB to 1TiB.
+    #[schemars(range(min = IN_FLIGHT_BYTES.min, max = IN_FLIGHT_BYTES.max))]
+    pub(super) in_flight_bytes_max: Size,
 }
 
 impl Default for RawBounds {
@@ -135,6 +143,7 @@ impl Default for RawBounds {
             value_bytes_max: Size(8 << 10),
             domain_bytes_max: Size(256),
             message_bytes_max: Size(256 << 10),
+            in_flight_bytes_max: Size(128 << 20),
         }
     }
 }

@@ -89,6 +89,7 @@ impl Validator<'_> {
     fn bounds(&mut self, raw: &raw::RawBounds) -> Bounds {
         let section = Trail::Root.key("bounds");
         let key = |name| section.key(name);
+        self.refuse_less_in_flight_than_a_message(&key("in_flight_bytes_max"), raw);
         Bounds {
             descriptors_max: self.whole(
                 &key("descriptors_max"),
@@ -112,6 +113,19 @@ impl Validator<'_> {
                 raw.message_bytes_max,
                 raw::MESSAGE_BYTES,
             ),
+            in_flight_bytes_max: self.size(
+                &key("in_flight_bytes_max"),
+                raw.in_flight_bytes_max,
+                raw::IN_FLIGHT_BYTES,
+            ),
+        }
+    }
+
+    fn refuse_less_in_flight_than_a_message(&mut self, trail: &Trail<'_>, raw: &raw::RawBounds) {
+        let (message, all) = (raw.message_bytes_max, raw.in_flight_bytes_max);
+        if all.0 < message.0 {
+            let expected = format!("expected at least message_bytes_max, {message}, found {all}");
+            self.issues.push(self.document.issue(trail, expected));
         }
     }
 

@@ -1,0 +1,25 @@
+//! What must hold for any input from a socket or a file: one function a target.
+//!
+//! A target takes bytes and panics if a promise is broken, so the same function serves libFuzzer
+//! (`fuzz/run`, driven by `cargo xtask fuzz`) and an ordinary test that replays the corpora. A
+//! target reads no clock, no file and no environment: the same bytes always do the same.
+
+mod config;
+mod json;
+mod places;
+mod ratelimit;
+mod rig;
+mod rls;
+mod rounds;
+
+pub use config::config;
+pub use json::json;
+pub use ratelimit::ratelimit;
+pub use rls::rls;
+
+/// A function that panics if an input breaks a promise.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name of its binary in `fuzz/run` and of its folders here.
+pub const TARGETS: [(&str, Target); 4] =
+    [("rls", rls), ("json", json), ("ratelimit", ratelimit), ("config", config)];

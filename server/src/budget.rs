@@ -1,0 +1,352 @@
+//! What calls in flight may hold over the whole process.
+//!
+//! Each message is bounded in bytes and time and each connection in calls, but their product over
+//! all connections is far more than a machine has. So whatever a call keeps while it waits is
+//! counted against one number for all listeners; a call that would exceed it is refused at once. A
+//! call that came whole and is answered at once is never counted and costs nothing here.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tollgate_runtime::seldom::Seldom;
+use tonic::Status;
+
+use crate::metrics;
+
+/// Bytes of each body that are not counted: those of an ordinary message, which many clients send a
+/// moment before they say that it is over. What a waiting call holds beside its body covers them.
+const FREE_BODY_BYTES: usize = 4 * 1_024;
+
+/// Bytes that calls in flight may hold; copies share one number. It lives as long as the process, so
+/// that a call can take it along without counting owners.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget(&'static Shared);
+
+#[derive(Debug)]
+struct Shared {
+    held: AtomicUsize,
+    bytes_max: usize,
+    refused: Seldom,
+}
+
+/// The budget is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many calls are in flight: try again, or raise bounds.in_flight_bytes_max")]
+pub struct NoRoom;
+
+impl From<NoRoom> for Status {
+    fn from(error: NoRoom) -> Self {
+        Self::resource_exhausted(error.to_string())
+    }
+}
+
+impl Budget {
+    /// A budget of `bytes_max` bytes of which nothing is held. To be made once a process: it is never
+    /// freed.
+    pub fn new(bytes_max: usize) -> Self {
+        let shared = Shared { held: AtomicUsize::new(0), bytes_max, refused: Seldom::default() };
+        Self(Box::leak(Box::new(shared)))
+    }
+
+    /// Bytes that are held now.
+    pub fn held(&self) -> usize {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes` until the result is dropped.
+    ///
+    /// # Errors
+    /// [`NoRoom`] if fewer are left.
+    pub fn hold(&self, bytes: usize) -> Result<Held, NoRoom> {
+        let mut held = Held { budget: *self, bytes: 0 };
+        held.grow(bytes)?;
+        Ok(held)
+    }
+
+    /// Whether `bytes` more would fit now.
+    ///
+    /// # Errors
+    /// [`NoRoom`] if they would not.
+    pub(crate) fn room_for(&self, bytes: usize) -> Result<(), NoRoom> {
+        let fits = self.held().saturating_add(bytes) <= self.0.bytes_max;
+        if fits { Ok(()) } else { Err(self.refuse()) }
+    }
+
+    /// Whoever is refused can come back at once: the log must not be theirs to fill.
+    fn refuse(&self) -> NoRoom {
+        metrics::count_no_room();
+        if let Some(number) = self.0.refused.count() {
+            let held = self.held();
+            tracing::warn!(event = "no_room", number, held, "{NoRoom}");
+        }
+        NoRoom
+    }
+}
+
+/// A part of the budget; given back when it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Held {
+    fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let Shared { held, bytes_max, .. } = self.budget.0;
+        // Nothing is published by this number but itself.
+        let taken = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            held.checked_add(bytes).filter(|sum| sum <= bytes_max)
+        });
+        taken.map_err(|_| self.budget.refuse())?;
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A request's body that counts what has arrived of it, until it is dropped. A small one is not
+/// counted, and neither is the last frame: whoever reads it has no reason to keep it.
+#[derive(Debug)]
+pub struct Metered<B> {
+    body: B,
+    received: usize,
+    /// Of a gRPC body: makes room for its message as soon as it says how long it will be.
+    prefix: Option<Prefix>,
+    held: Held,
+}
+
+/// The five bytes before a gRPC message, as far as they have arrived: a flag, and a length.
+#[derive(Debug, Default)]
+struct Prefix {
+    bytes: [u8; 5],
+    count: usize,
+}
+
+impl Prefix {
+    /// Takes what comes next of the body.
+    fn feed(&mut self, data: &[u8]) {
+        for (place, byte) in self.bytes.iter_mut().skip(self.count).zip(data) {
+            *place = *byte;
+            self.count += 1;
+        }
+    }
+
+    /// The length of the message, once it is known.
+    fn declared(&self) -> usize {
+        let [_, length @ ..] = self.bytes;
+        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+        if self.count == self.bytes.len() { length } else { 0 }
+    }
+}
+
+/// Why a body ended early. Its source is what a gRPC service answers with.
+#[derive(Debug, thiserror::Error)]
+pub enum MeteredError<E: std::error::Error + 'static> {
+    /// The process holds too much already.
+    #[error("{NoRoom}")]
+    NoRoom(#[source] Status),
+    /// The body's own error.
+    #[error("{0}")]
+    Body(#[source] E),
+}
+
+impl<B> Metered<B> {
+    /// Counts `body` against `budget`.
+    pub fn new(body: B, budget: Budget) -> Self {
+        let held = Held { budget, bytes: 0 };
+        Self { body, received: 0, prefix: None, held }
+    }
+
+    /// Counts `body`, which carries a gRPC message, against `budget`: whoever decodes it reserves
+    /// its whole length with the first bytes.
+    pub fn grpc(body: B, budget: Budget) -> Self {
+        Self { prefix: Some(Prefix::default()), ..Self::new(body, budget) }
+    }
+
+    /// Notes what has arrived and returns what is held of the body now.
+    fn note(&mut self, data: &[u8]) -> usize {
+        self.received += data.len();
+        let Some(prefix) = &mut self.prefix else {
+            return self.received;
+        };
+        prefix.feed(data);
+        // A message that can never be held is refused by its length.
+        let declared = prefix.declared();
+        if declared <= self.held.budget.0.bytes_max {
+            self.received.max(declared)
+        } else {
+            self.received
+        }
+    }
+}
+
+impl<B> Body for Metered<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    type Data = Bytes;
+    type Error = MeteredError<B::Error>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        let Poll::Ready(Some(Ok(frame))) = polled else {
+            return polled.map(|end| end.map(|frame| frame.map_err(MeteredError::Body)));
+        };
+        let size = frame.data_ref().map_or(0, |data| this.note(data));
+        let counted = size.saturating_sub(FREE_BODY_BYTES);
+        if counted > this.held.bytes && !this.body.is_end_stream() {
+            let grown = this.held.grow(counted - this.held.bytes);
+            grown.map_err(|no_room| MeteredError::NoRoom(no_room.into()))?;
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    const FREE: &[u8] = &[0; FREE_BODY_BYTES];
+
+    /// A body of pieces that says when it is at its end, as HTTP/2's does.
+    struct Pieces(VecDeque<&'static [u8]>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(Bytes::from_static(piece)))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
+    }
+
+    fn metered(pieces: &[&'static [u8]], budget: Budget) -> Metered<Pieces> {
+        Metered::new(Pieces(pieces.iter().copied().collect()), budget)
+    }
+
+    fn next<T>(
+        body: &mut Metered<Pieces>,
+        read: impl FnOnce(Option<Result<usize, String>>) -> T,
+    ) -> T {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        match Pin::new(body).poll_frame(&mut cx) {
+            Poll::Ready(frame) => read(frame.map(|frame| match frame {
+                Ok(frame) => Ok(frame.data_ref().map_or(0, Bytes::len)),
+                Err(error) => Err(error.to_string()),
+            })),
+            Poll::Pending => panic!("these pieces are always there"),
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_given_back_when_it_is_dropped() {
+        let budget = Budget::new(10);
+        let held = budget.hold(7).unwrap();
+        assert_eq!((budget.held(), budget.hold(4).unwrap_err()), (7, NoRoom));
+        assert_eq!((budget.room_for(3), budget.room_for(4)), (Ok(()), Err(NoRoom)));
+        drop(held);
+        assert_eq!(budget.held(), 0);
+        assert!(budget.hold(10).is_ok());
+        assert_eq!(budget.hold(usize::MAX).unwrap_err(), NoRoom);
+    }
+
+    #[test]
+    fn a_body_that_comes_whole_is_not_counted() {
+        let budget = Budget::new(1);
+        let mut body = metered(&[&[0; 2 * FREE_BODY_BYTES]], budget);
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(2 * FREE_BODY_BYTES)));
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_small_body_is_not_counted_however_it_comes() {
+        let budget = Budget::new(0);
+        let mut body = metered(&[b"1", FREE.split_at(1).1, b""], budget);
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(1)));
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(FREE_BODY_BYTES - 1)));
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(0)));
+        assert_eq!(next(&mut body, |frame| frame), None);
+    }
+
+    #[test]
+    fn a_body_in_pieces_is_counted_until_it_is_dropped_and_refused_where_it_does_not_fit() {
+        let budget = Budget::new(8);
+        let mut one = metered(&[FREE, b"12345", b"6", b"7"], budget);
+        assert_eq!(next(&mut one, |frame| frame), Some(Ok(FREE_BODY_BYTES)));
+        assert_eq!(next(&mut one, |frame| frame), Some(Ok(5)));
+        assert_eq!(next(&mut one, |frame| frame), Some(Ok(1)));
+        assert_eq!(budget.held(), 6);
+        let mut other = metered(&[FREE, b"123", b""], budget);
+        assert_eq!(next(&mut other, |frame| frame), Some(Ok(FREE_BODY_BYTES)));
+        let error = next(&mut other, |frame| frame).unwrap().unwrap_err();
+        assert_eq!(error, NoRoom.to_string());
+        assert_eq!(budget.held(), 6);
+        drop(one);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_grpc_message_is_counted_by_the_length_that_it_declares() {
+        let budget = Budget::new(1 << 20);
+        let mut body = metered(&[&[0, 0], &[1, 0, 0, 7], b"x"], budget);
+        body.prefix = Some(Prefix::default());
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(2)));
+        assert_eq!(budget.held(), 0);
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(4)));
+        assert_eq!(budget.held(), (1 << 16) - FREE_BODY_BYTES);
+        // Nothing that could be held: only what has arrived counts.
+        let mut body = metered(&[&[0, 0xFF, 0xFF, 0xFF, 0xFF], b"x"], budget);
+        body.prefix = Some(Prefix::default());
+        assert_eq!(next(&mut body, |frame| frame), Some(Ok(5)));
+        assert_eq!(budget.held(), (1 << 16) - FREE_BODY_BYTES);
+    }
+
+    #[test]
+    fn a_refused_body_reads_as_resource_exhausted() {
+        let budget = Budget::new(1);
+        let body = metered(&[FREE, b"12", b"3"], budget);
+        let mut collected = std::pin::pin!(body.collect());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let Poll::Ready(Err(error)) = collected.as_mut().poll(&mut cx) else {
+            panic!("it does not fit");
+        };
+        let status = Status::from_error(Box::new(error));
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        assert_eq!(status.message(), NoRoom.to_string());
+    }
+}
