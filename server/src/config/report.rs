@@ -20,6 +20,10 @@ const ISSUES_KEPT_MAX: usize = 1_000;
 /// Characters of a file's own text that a message repeats.
 const EXCERPT_CHARS_MAX: usize = 60;
 
+/// Bytes of a name that somebody else chose, where it tells what a line is about: more than any that
+/// a person gave.
+const NAME_BYTES_MAX: usize = 512;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
@@ -215,6 +219,14 @@ pub(crate) fn excerpt(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// A name that a peer sent, cut where it is too long to stand in every line about it.
+pub(crate) fn short_name(name: &str) -> String {
+    if name.len() <= NAME_BYTES_MAX {
+        return name.to_owned();
+    }
+    format!("{}…", &name[..name.floor_char_boundary(NAME_BYTES_MAX)])
 }
 
 /// Text of a file, in which no character breaks the line or commands the terminal.

@@ -15,7 +15,7 @@ use tollgate_proto::xds::{Malformed, RATE_LIMIT_CONFIG, RateLimitConfig, Room, S
 
 use super::wire::{Named, Response};
 use crate::config::ratelimit::{self, Judged, Options};
-use crate::config::{Domains, Issue, Report, excerpt};
+use crate::config::{Domains, Issue, Report, excerpt, short_name};
 use crate::decide::{Active, Withheld};
 
 /// Descriptors, limits and their parts in all resources of a response: what bounds the memory that
@@ -35,7 +35,8 @@ pub(super) struct Built {
     pub(super) withheld: Withheld,
     /// The content of each domain.
     pub(super) digests: Digests,
-    /// What is wrong, by domain; by resource where a resource does not tell its domain.
+    /// What is wrong, by domain; by resource where a resource does not tell its domain. Long names
+    /// are cut.
     pub(super) refused: Vec<(String, Report)>,
     /// Domains that are as the response has them.
     pub(super) accepted: usize,
@@ -85,7 +86,7 @@ pub(super) fn build(
             }
             Err(report) if domain.is_empty() => built.unreadable("a domain without a name", report),
             Err(report) => {
-                built.refused.push((domain.to_string(), report));
+                built.refused.push((short_name(&domain), report));
                 if !built.keep(&domain, active, before) {
                     built.withheld.domains.insert(Arc::clone(&domain));
                 }
@@ -121,7 +122,7 @@ impl Built {
                 Err(message) => {
                     let name = match &*resource.name {
                         "" => format!("resource {at}"),
-                        name => name.to_owned(),
+                        name => short_name(name),
                     };
                     let issue = Issue::with_file(&name, message);
                     self.unreadable(&name, issue.into());

@@ -14,6 +14,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tollgate_core::time::Clock;
 use tollgate_proto::xds::{DiscoveryRequest, STREAM_AGGREGATED_RESOURCES};
+use tollgate_runtime::seldom::Seldom;
 use tonic::Status;
 use tonic::client::Grpc;
 
@@ -24,7 +25,7 @@ use super::refusals::Refusals;
 use super::settings::Settings;
 use super::wire::{BytesIn, Response, message};
 use crate::config::ratelimit::Options;
-use crate::config::{Issues, Report};
+use crate::config::{Issues, Report, excerpt, short_name};
 use crate::decide::{Active, Answers, Decider, Withheld};
 use crate::metrics::{self, XdsResponse};
 use crate::reload::ConfigStatus;
@@ -52,6 +53,7 @@ pub(crate) struct Client {
     digests: Digests,
     withheld: Withheld,
     refusals: Refusals,
+    foreign: Seldom,
 }
 
 /// What the client works with.
@@ -86,6 +88,7 @@ impl Client {
             digests: Digests::default(),
             withheld: Withheld::default(),
             refusals: Refusals::default(),
+            foreign: Seldom::default(),
         }
     }
 
@@ -201,7 +204,10 @@ impl Client {
         let response = response.map_err(|malformed| format!("a response {malformed}"))?;
         if !response.is_ours() {
             metrics::count_xds_response(XdsResponse::Foreign);
-            tracing::warn!(event = "xds_foreign_response", type_url = response.type_url);
+            if let Some(number) = self.foreign.count() {
+                let type_url = excerpt(&response.type_url);
+                tracing::warn!(event = "xds_foreign_response", number, type_url);
+            }
             return Ok(None);
         }
         let Response { version, nonce, content, .. } = &response;
@@ -296,7 +302,7 @@ fn all(refused: &[(String, Report)]) -> Option<Report> {
 fn tell(refused: &[(String, Report)], is_loaded: bool) {
     for (domain, report) in refused.iter().take(LOGGED_MAX) {
         let first = report.to_string();
-        let first = first.lines().next().unwrap_or_default();
+        let first = short_name(first.lines().next().unwrap_or_default());
         let issues = report.issues().len() + report.omitted();
         tracing::error!(event = "xds_domain_rejected", domain, issues, first);
     }

@@ -14,7 +14,7 @@ use tollgate_proto::xds::{
 
 use super::{Loader, Options};
 use crate::config::document::{Document, Kind, Node, Place, Scalar};
-use crate::config::report::{Issue, Report};
+use crate::config::report::{Issue, Report, short_name};
 
 /// What a domain's resources say.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ fn document(resource: &RateLimitConfig) -> Document {
     writer.descriptors(&resource.descriptors, &mut root);
     let root = writer.node(Kind::Mapping(root));
     let source = if resource.name.is_empty() { &resource.domain } else { &resource.name };
-    Document { source: source.as_str().into(), root, nodes: writer.nodes as usize }
+    Document { source: short_name(source).into(), root, nodes: writer.nodes as usize }
 }
 
 /// Writes nodes and gives each a place of its own.
