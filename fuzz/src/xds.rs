@@ -18,8 +18,9 @@ use crate::yaml;
 
 /// More than any input that is tried can name.
 const PLENTY: Room = Room { messages: 1 << 20, depth: 1 << 10 };
-/// Bytes of a name that is told; what a server calls itself must not fill a log.
-const TOLD_BYTES_MAX: usize = 1 << 10;
+/// Bytes of a name and of a line of what is told: a server must not fill a log.
+const NAME_BYTES_MAX: usize = 1 << 10;
+const LINE_BYTES_MAX: usize = 4 << 10;
 /// Hashes of keys play no part.
 const SECRET: [u8; 16] = [9; 16];
 /// Domains that stand before the input comes, beside those that it spoils.
@@ -106,7 +107,9 @@ fn decides_all(node: &Rehearsal) -> bool {
 
 /// Panics if what is told about a domain could fill or break a log.
 fn assert_told(name: &str, why: &str) {
-    assert!(name.len() <= TOLD_BYTES_MAX, "a name of {} bytes", name.len());
+    assert!(name.len() <= NAME_BYTES_MAX, "a name of {} bytes", name.len());
+    let longest = why.lines().map(str::len).max().unwrap_or_default();
+    assert!(longest <= LINE_BYTES_MAX, "a line of {longest} bytes about {name}");
     assert!(!why.is_empty(), "refused without a word: {name}");
     let command = why.chars().find(|c| c.is_control() && *c != '\n');
     assert_eq!(command, None, "{why:?}");

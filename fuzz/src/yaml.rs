@@ -60,7 +60,11 @@ fn value(item: &Value) -> String {
         None | Some(Kind::NullValue(_)) => "null".to_owned(),
         Some(Kind::NumberValue(number)) if number.is_nan() => ".nan".to_owned(),
         Some(Kind::NumberValue(number)) if number.is_infinite() => {
-            if *number > 0.0 { ".inf".to_owned() } else { "-.inf".to_owned() }
+            if *number > 0.0 {
+                ".inf".to_owned()
+            } else {
+                "-.inf".to_owned()
+            }
         }
         Some(Kind::NumberValue(number)) => number.to_string(),
         Some(Kind::StringValue(string)) => text(string),

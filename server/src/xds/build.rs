@@ -15,7 +15,7 @@ use tollgate_proto::xds::{Malformed, RATE_LIMIT_CONFIG, RateLimitConfig, Room, S
 
 use super::wire::{Named, Response};
 use crate::config::ratelimit::{self, Judged, Options};
-use crate::config::{Domains, Issue, Report, excerpt, short_name};
+use crate::config::{Domains, Issue, Report, excerpt, shortened};
 use crate::decide::{Active, Withheld};
 
 /// Descriptors, limits and their parts in all resources of a response: what bounds the memory that
@@ -86,7 +86,7 @@ pub(super) fn build(
             }
             Err(report) if domain.is_empty() => built.unreadable("a domain without a name", report),
             Err(report) => {
-                built.refused.push((short_name(&domain), report));
+                built.refused.push((shortened(&domain), report));
                 if !built.keep(&domain, active, before) {
                     built.withheld.domains.insert(Arc::clone(&domain));
                 }
@@ -122,7 +122,7 @@ impl Built {
                 Err(message) => {
                     let name = match &*resource.name {
                         "" => format!("resource {at}"),
-                        name => short_name(name),
+                        name => shortened(name),
                     };
                     let issue = Issue::with_file(&name, message);
                     self.unreadable(&name, issue.into());

@@ -25,7 +25,7 @@ use super::refusals::Refusals;
 use super::settings::Settings;
 use super::wire::{BytesIn, Response, message};
 use crate::config::ratelimit::Options;
-use crate::config::{Issues, Report, excerpt, short_name};
+use crate::config::{Issues, Report, excerpt, shortened};
 use crate::decide::{Active, Answers, Decider, Withheld};
 use crate::metrics::{self, XdsResponse};
 use crate::reload::ConfigStatus;
@@ -162,7 +162,9 @@ impl Client {
             };
             match come {
                 Some(Ok(Some(bytes))) => {
+                    tokio::time::sleep(self.machine.pause(self.clock.monotonic())).await;
                     let answer = self.attend(bytes).await?;
+                    self.machine.looked(self.clock.monotonic());
                     self.send(&requests, answer)?;
                 }
                 Some(Ok(None)) => return Ok(()),
@@ -302,7 +304,7 @@ fn all(refused: &[(String, Report)]) -> Option<Report> {
 fn tell(refused: &[(String, Report)], is_loaded: bool) {
     for (domain, report) in refused.iter().take(LOGGED_MAX) {
         let first = report.to_string();
-        let first = short_name(first.lines().next().unwrap_or_default());
+        let first = shortened(first.lines().next().unwrap_or_default());
         let issues = report.issues().len() + report.omitted();
         tracing::error!(event = "xds_domain_rejected", domain, issues, first);
     }
@@ -316,7 +318,7 @@ fn tell(refused: &[(String, Report)], is_loaded: bool) {
 
 /// Why a stream ended, in a line.
 fn said(status: &Status) -> String {
-    let text = format!("{:?}: {}", status.code(), status.message());
+    let text = format!("{:?}: {}", status.code(), shortened(status.message()));
     let Some(source) = status.source() else { return text };
     let cause = causes(source);
     if text.contains(&cause) { text } else { format!("{text}: {cause}") }

@@ -45,6 +45,20 @@ fn a_new_stream_begins_with_no_version_and_no_nonce() {
 }
 
 #[test]
+fn responses_without_end_are_looked_at_ten_times_a_second() {
+    let mut machine = machine();
+    machine.opened(at(0));
+    assert_eq!(machine.pause(at(1)), Duration::ZERO);
+    machine.looked(at(5));
+    assert_eq!(machine.pause(at(5)), PACE);
+    // A server that ends the stream each time gains nothing.
+    machine.ended(at(6), 0.5);
+    machine.opened(at(7));
+    assert_eq!(machine.pause(at(45)), Duration::from_millis(60));
+    assert_eq!(machine.pause(at(105)), Duration::ZERO);
+}
+
+#[test]
 fn an_accepted_content_is_acknowledged_after_it_is_built_and_not_before() {
     let mut machine = machine();
     machine.opened(at(0));
