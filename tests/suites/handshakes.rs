@@ -4,9 +4,10 @@
 use std::fs;
 
 use anyhow::ensure;
-use tokio::io::AsyncWriteExt as _;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tollgate_tests::certificates::Authority;
+use tollgate_tests::certificates::{Authority, Issued};
 use tollgate_tests::tollgate::Tollgate;
 use tollgate_tests::wait::{self, Probe};
 
@@ -35,15 +36,49 @@ fn half_a_greeting() -> Vec<u8> {
     records.collect()
 }
 
+/// An authority with a certificate for the node, and the section `tls` that shows it.
+struct World {
+    authority: Authority,
+    issued: Issued,
+    tls: String,
+    _folder: TempDir,
+}
+
+impl World {
+    fn new() -> anyhow::Result<Self> {
+        let (authority, folder) = (Authority::new()?, tempfile::tempdir()?);
+        let issued = authority.issue(NODE)?;
+        let [cert, key] = ["node.crt", "node.key"].map(|name| folder.path().join(name));
+        fs::write(&cert, &issued.cert)?;
+        fs::write(&key, &issued.key)?;
+        let tls = format!("tls: {{cert: {}, key: {}}}", cert.display(), key.display());
+        Ok(Self { authority, issued, tls, _folder: folder })
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_renewed_without_end() -> anyhow::Result<()> {
+    // Twice what is allowed before the peer says something.
+    const RENEWALS: usize = 64;
+    let world = World::new()?;
+    let mut node = Tollgate::builder().http(&world.tls).start().await?;
+    let mut stream = world.authority.connect(node.http_addr(), NODE).await?;
+    let mut ended = false;
+    for _ in 0..RENEWALS {
+        stream.get_mut().1.refresh_traffic_keys()?;
+        ended |= stream.flush().await.is_err();
+    }
+    let said = tokio::time::timeout(BOUND, stream.read(&mut [0; 64])).await?;
+    ensure!(ended || !matches!(said, Ok(1..)), "{said:?}");
+    // The others are not harmed.
+    world.authority.shown(node.http_addr(), NODE).await?;
+    node.stop().await
+}
+
 #[tokio::test]
 async fn greetings_half_sent_over_many_connections() -> anyhow::Result<()> {
-    let (authority, folder) = (Authority::new()?, tempfile::tempdir()?);
-    let issued = authority.issue(NODE)?;
-    let [cert, key] = ["node.crt", "node.key"].map(|name| folder.path().join(name));
-    fs::write(&cert, &issued.cert)?;
-    fs::write(&key, &issued.key)?;
-    let tls = format!("tls: {{cert: {}, key: {}}}", cert.display(), key.display());
-    let mut siege = Siege::start(Tollgate::builder().sections(SMALL).http(&tls)).await?;
+    let world = World::new()?;
+    let mut siege = Siege::start(Tollgate::builder().sections(SMALL).http(&world.tls)).await?;
     let address = siege.tollgate.http_addr();
     let half = half_a_greeting();
     let attack = async {
@@ -54,7 +89,7 @@ async fn greetings_half_sent_over_many_connections() -> anyhow::Result<()> {
             let sent = stream.write_all(&half).await;
             held.push((stream, sent));
         }
-        ensure!(issued.is(&authority.shown(address, NODE).await?));
+        ensure!(world.issued.is(&world.authority.shown(address, NODE).await?));
         Ok(held)
     };
     let held = siege.under(GROWTH_MAX, attack).await?;

@@ -283,10 +283,10 @@ async fn names_that_a_server_chooses_fill_neither_the_log_nor_the_metrics() -> a
     const PAGE_MAX: usize = 256 << 10;
     let endless = "x".repeat(1 << 20);
     let unreadable = Any { type_url: RATE_LIMIT_CONFIG.into(), value: named_garbage(&endless) };
-    let all = vec![domain("d", 5, true), domain(&endless, 5, false), unreadable];
+    let all = vec![domain("d", 5_000, true), domain(&endless, 5, false), unreadable];
     let ads = Ads::start("1", all, None)?;
     let node = XdsNode::start(&ads, &[FORCED]).await?;
-    node.expect("d", 5).await?;
+    node.expect("d", 5_000).await?;
     let seen = requests(&ads, 2).await?;
     ensure!(seen[1].request.error_detail.is_some(), "accepted");
     for page in ["/metrics", "/rlconfig", "/stats"] {
@@ -296,7 +296,7 @@ async fn names_that_a_server_chooses_fill_neither_the_log_nor_the_metrics() -> a
     ensure!(!events(&node.process, "xds_domain_rejected").is_empty());
     let longest = node.process.stderr().all().iter().map(String::len).max().unwrap_or_default();
     ensure!(longest < LINE_MAX, "a line of {longest} bytes");
-    ensure!(node.limit("d").await? == Some(5));
+    ensure!(node.limit("d").await? == Some(5_000));
     node.stop().await
 }
 

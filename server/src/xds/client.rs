@@ -147,7 +147,7 @@ impl Client {
         let path = PathAndQuery::from_static(STREAM_AGGREGATED_RESOURCES);
         // Many servers send nothing, not even headers, until there is a content.
         let answered = self.patiently(grpc.streaming(call, path, BytesIn)).await;
-        let mut incoming = answered.map_err(|status| said(&status))?.into_inner();
+        let mut incoming = answered.map_err(|status| self.said(&status))?.into_inner();
         let mut first = Some(self.patiently(incoming.message()).await);
         loop {
             let come = match first.take() {
@@ -168,7 +168,7 @@ impl Client {
                     self.send(&requests, answer)?;
                 }
                 Some(Ok(None)) => return Ok(()),
-                Some(Err(status)) => return Err(said(&status)),
+                Some(Err(status)) => return Err(self.said(&status)),
                 None => {}
             }
             let due = self.machine.due(self.clock.monotonic());
@@ -187,6 +187,15 @@ impl Client {
         let advice = "no content yet: does the server have one for this node id?";
         tracing::warn!(event = "xds_silent", server, node_id, "{advice}");
         answer.await
+    }
+
+    /// Why a stream ended, in a line without secrets.
+    fn said(&self, status: &Status) -> String {
+        let message = self.settings.headers.hide_in(status.message());
+        let text = format!("{:?}: {}", status.code(), shortened(&message));
+        let Some(source) = status.source() else { return text };
+        let cause = causes(source);
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
     }
 
     fn send(
@@ -314,14 +323,6 @@ fn tell(refused: &[(String, Report)], is_loaded: bool) {
         "calls in them are not answered until they are right"
     };
     tracing::error!(event = "config_rejected", domains = refused.len(), "{then}");
-}
-
-/// Why a stream ended, in a line.
-fn said(status: &Status) -> String {
-    let text = format!("{:?}: {}", status.code(), shortened(status.message()));
-    let Some(source) = status.source() else { return text };
-    let cause = causes(source);
-    if text.contains(&cause) { text } else { format!("{text}: {cause}") }
 }
 
 /// Waits that long, or for ever.

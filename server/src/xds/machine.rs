@@ -19,9 +19,13 @@ const REPEAT_MAX: Duration = Duration::from_secs(10);
 /// A stream that lasted this long was no failure: the next connection is made at once.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// Between two responses that are looked at. A server that sends without end takes a part of one
-/// thread that way, and no more of the log; what it sends meanwhile waits in its own buffers.
+/// Between two responses that are looked at, once [`BURST`] were at once. A server that sends without
+/// end takes a part of one thread that way, and no more of the log; what it sends meanwhile waits in
+/// its own buffers.
 const PACE: Duration = Duration::from_millis(100);
+
+/// Responses that are looked at as they come.
+const BURST: u32 = 10;
 
 /// Bytes of what a refusal tells the server.
 const DETAIL_BYTES_MAX: usize = 1024;
@@ -108,8 +112,8 @@ pub(super) struct Machine {
     /// When a response was last refused, on whichever stream.
     refused_at: Option<Monotonic>,
     failures: u32,
-    /// When a response was last looked at, on whichever stream.
-    looked_at: Option<Monotonic>,
+    /// When a response would be looked at if each had waited for its turn, on whichever stream.
+    turn: Monotonic,
 }
 
 #[derive(Debug)]
@@ -137,7 +141,7 @@ impl Machine {
             refused: None,
             refused_at: None,
             failures: 0,
-            looked_at: None,
+            turn: Monotonic::default(),
         }
     }
 
@@ -151,12 +155,12 @@ impl Machine {
 
     /// How long until the next response is to be looked at.
     pub(super) fn pause(&self, now: Monotonic) -> Duration {
-        self.looked_at.map_or(Duration::ZERO, |at| at.plus(PACE).since(now))
+        self.turn.since(now.plus(PACE.saturating_mul(BURST - 1)))
     }
 
     /// Some response is looked at.
     pub(super) fn looked(&mut self, now: Monotonic) {
-        self.looked_at = Some(now);
+        self.turn = self.turn.max(now).plus(PACE);
     }
 
     /// A response has come.
