@@ -300,6 +300,24 @@ async fn names_that_a_server_chooses_fill_neither_the_log_nor_the_metrics() -> a
     node.stop().await
 }
 
+#[tokio::test]
+async fn names_that_a_server_chooses_break_no_line() -> anyhow::Result<()> {
+    let (bad, good) = ("q\"} 1\nevil 2\r\u{1b}[2J", "ok\nevil: 1\nevil:1|c\n");
+    let ads = Ads::start("1", vec![domain(good, 5_000, true), domain(bad, 5, false)], None)?;
+    let node = XdsNode::start(&ads, &[FORCED, ("EXTRA_TAGS", "a:b")]).await?;
+    node.expect(good, 5_000).await?;
+    for page in ["/metrics", "/rlconfig", "/stats"] {
+        let text = http::get(node.admin, page, &[]).await?.text().into_owned();
+        ensure!(text.contains("evil"), "{page} says nothing of them");
+        let broken = text.lines().find(|line| line.starts_with("evil"));
+        ensure!(broken.is_none(), "{page} has a line of the server's: {text}");
+    }
+    // Each line of the log is an object of its own.
+    let told = events(&node.process, "xds_domain_rejected");
+    ensure!(told.len() == 1 && told[0]["domain"] == bad, "{told:?}");
+    node.stop().await
+}
+
 /// A resource of this name that ends early.
 fn named_garbage(name: &str) -> Vec<u8> {
     let config = RateLimitConfig { name: name.to_owned(), ..Default::default() };
