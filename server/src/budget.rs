@@ -113,13 +113,19 @@ impl Held {
         self.bytes += bytes;
         Ok(())
     }
+
+    /// Gives it all back.
+    pub(crate) fn release(&mut self) {
+        if self.bytes > 0 {
+            self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+            self.bytes = 0;
+        }
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
-        }
+        self.release();
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::runtime::LocalOptions;
 use tokio_rustls::TlsConnector;
@@ -66,13 +66,13 @@ async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
 }
 
 /// A door with a certificate of its own, and what connects to it.
-fn tls(folder: &std::path::Path) -> (Door, TlsConnector) {
+fn tls(folder: &std::path::Path, budget: Budget) -> (Door, TlsConnector) {
     let made = rcgen::generate_simple_self_signed(["node".to_owned()]).unwrap();
     let pair = PairFiles { cert: folder.join("a.crt"), key: folder.join("a.key") };
     fs::write(&pair.cert, made.cert.pem()).unwrap();
     fs::write(&pair.key, made.signing_key.serialize_pem()).unwrap();
     let tls = Tls { pair, clients: None };
-    let (door, _) = Door::tls("decide", &tls, Protocol::H2, Budget::new(1 << 20)).unwrap();
+    let (door, _) = Door::tls("decide", &tls, Protocol::H2, budget).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let config = ClientConfig::builder_with_provider(provider())
@@ -103,7 +103,7 @@ fn a_peer_that_answers_no_ping_is_let_go() {
 fn a_peer_that_answers_no_ping_is_let_go_through_tls_too() {
     let folder = tempfile::tempdir().unwrap();
     run(async {
-        let (door, connector) = tls(folder.path());
+        let (door, connector) = tls(folder.path(), Budget::new(0));
         let mut kept = None;
         ends(pinged(), Age::UNBOUNDED, door, async |stream| {
             let name = ServerName::try_from("node").unwrap();
@@ -126,5 +126,28 @@ fn a_connection_that_is_too_old_is_closed_after_the_grace_whatever_is_in_flight(
             kept = Some(stream);
         })
         .await;
+    });
+}
+
+#[test]
+fn whole_records_pass_through_tls_whatever_others_hold() {
+    const BYTES: usize = 1 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let (door, connector) = tls(folder.path(), Budget::new(0));
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let name = ServerName::try_from("node").unwrap();
+        let entering = door.enter(Stream::Unix(ours), Peer::Local);
+        let (connected, entered) = tokio::join!(connector.connect(name, theirs), entering);
+        let (mut stream, mut wire) = (connected.unwrap(), entered.unwrap());
+        let sends = async { send(&mut stream, &vec![7; BYTES]).await };
+        let takes = async {
+            let mut taken = vec![0; BYTES];
+            wire.read_exact(&mut taken).await.unwrap();
+            taken.iter().all(|byte| *byte == 7)
+        };
+        let both = async { tokio::join!(sends, takes) };
+        let ((), is_whole) = tokio::time::timeout(FOR_EVER, both).await.unwrap();
+        assert!(is_whole);
     });
 }

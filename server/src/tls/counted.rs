@@ -1,7 +1,7 @@
-//! What a handshake has sent, counted against the budget until it is over.
+//! What TLS keeps of what a peer has sent, counted against the budget.
 //!
-//! TLS takes messages of 64 KiB from anybody, before it knows who that is, and keeps each until it is
-//! whole. Over all connections that is far more than a machine has.
+//! TLS takes messages of 64 KiB from anybody, before it knows who that is and afterwards, and keeps
+//! each until it is whole. Over all connections that is far more than a machine has.
 
 use std::io;
 use std::pin::Pin;
@@ -12,50 +12,59 @@ use tollgate_runtime::stream::Stream;
 
 use crate::budget::{Budget, Held};
 
-/// Bytes of a handshake that are not counted: more than peers with one certificate send.
-const FREE_BYTES: usize = 4 * 1_024;
+/// Bytes of a handshake that are not counted: more than peers with one certificate send, and what is
+/// read with its last words of the calls behind them.
+const FREE_HANDSHAKE_BYTES: usize = 8 * 1_024;
 
-/// Bytes of a handshake: two messages of the length that TLS knows, a greeting and certificates.
+/// Bytes that are not counted once it is over: a record of 18 KiB, and what is read in one piece.
+/// Whoever sends calls in whole records is never counted.
+const FREE_RECORD_BYTES: usize = 24 * 1_024;
+
+/// Bytes of a handshake, and bytes afterwards of which nothing comes out: two messages of the length
+/// that TLS knows, a greeting and certificates.
 const BYTES_MAX: usize = 128 * 1_024;
 
-/// A connection on which a handshake goes on, or is over.
+/// A connection that TLS reads from.
 #[derive(Debug)]
 pub(crate) struct Counted {
     stream: Stream,
-    /// None once it is over.
-    handshake: Option<Handshake>,
-}
-
-#[derive(Debug)]
-struct Handshake {
+    /// Since the beginning, or since something last came out.
     received: usize,
+    free: usize,
     counted: usize,
     held: Held,
 }
 
 impl Counted {
-    /// Counts what comes from now on.
+    /// Counts a handshake.
     pub(super) fn new(stream: Stream, budget: Budget) -> Self {
-        let handshake = Handshake { received: 0, counted: 0, held: budget.hold_nothing() };
-        Self { stream, handshake: Some(handshake) }
+        let held = budget.hold_nothing();
+        Self { stream, received: 0, free: FREE_HANDSHAKE_BYTES, counted: 0, held }
     }
 
     /// The handshake is over: what it held is given back.
     pub(super) fn finish(&mut self) {
-        self.handshake = None;
+        self.free = FREE_RECORD_BYTES;
+        self.restart();
     }
-}
 
-impl Handshake {
+    /// Something has come out: what was sent for it is kept no longer.
+    pub(super) fn restart(&mut self) {
+        (self.received, self.counted) = (0, 0);
+        self.held.release();
+    }
+
     fn note(&mut self, bytes: usize) -> io::Result<()> {
         self.received += bytes;
         if self.received > BYTES_MAX {
-            let message = format!("longer than {BYTES_MAX} bytes");
+            let message = format!("more than {BYTES_MAX} bytes of which nothing came");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        let counted = self.received.saturating_sub(FREE_BYTES);
-        self.held.grow(counted - self.counted).map_err(io::Error::other)?;
-        self.counted = counted;
+        let counted = self.received.saturating_sub(self.free);
+        if counted > self.counted {
+            self.held.grow(counted - self.counted).map_err(io::Error::other)?;
+            self.counted = counted;
+        }
         Ok(())
     }
 }
@@ -69,11 +78,7 @@ impl AsyncRead for Counted {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        let noted = match &mut this.handshake {
-            Some(handshake) => handshake.note(buffer.filled().len() - before),
-            None => Ok(()),
-        };
-        match noted {
+        match this.note(buffer.filled().len() - before) {
             Ok(()) => polled,
             Err(error) => Poll::Ready(Err(error)),
         }
@@ -136,7 +141,7 @@ mod tests {
     async fn a_short_handshake_holds_nothing_and_a_long_one_until_it_is_over() {
         let budget = Budget::new(64 << 10);
         let (mut stream, mut peer) = counted(budget);
-        pass(&mut stream, &mut peer, 4).await.unwrap();
+        pass(&mut stream, &mut peer, 8).await.unwrap();
         assert_eq!(budget.held(), 0);
         pass(&mut stream, &mut peer, 16).await.unwrap();
         assert_eq!(budget.held(), 16 << 10);
@@ -146,14 +151,20 @@ mod tests {
         drop(other);
         stream.finish();
         assert_eq!(budget.held(), 0);
-        pass(&mut stream, &mut peer, 500).await.unwrap();
+        // From now on whole records are free, and what comes to nothing is not.
+        pass(&mut stream, &mut peer, 24).await.unwrap();
+        assert_eq!(budget.held(), 0);
+        pass(&mut stream, &mut peer, 36).await.unwrap();
+        assert_eq!(budget.held(), 36 << 10);
+        stream.restart();
+        assert_eq!(budget.held(), 0);
     }
 
     #[tokio::test]
-    async fn a_handshake_without_end_is_an_error_whatever_room_there_is() {
+    async fn bytes_of_which_nothing_comes_are_an_error_whatever_room_there_is() {
         let (mut stream, mut peer) = counted(Budget::new(64 << 20));
         pass(&mut stream, &mut peer, 128).await.unwrap();
         let refused = pass(&mut stream, &mut peer, 1).await.unwrap_err();
-        assert!(refused.to_string().contains("longer"), "{refused}");
+        assert!(refused.to_string().contains("nothing came"), "{refused}");
     }
 }

@@ -3,13 +3,13 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ::metrics::Counter;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tollgate_runtime::seldom::Seldom;
@@ -142,7 +142,17 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => {
+                // One record at a time: `poll_read` fills the buffer from as many as there are.
+                let data = ready!(Pin::new(&mut *stream).poll_fill_buf(cx))?;
+                let length = data.len().min(buffer.remaining());
+                buffer.put_slice(&data[..length]);
+                Pin::new(&mut *stream).consume(length);
+                if length > 0 {
+                    stream.get_mut().0.restart();
+                }
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }
