@@ -197,8 +197,10 @@ impl Acceptor {
         if self.connections() >= self.connections_max {
             return self.refuse(peer, "connections_max");
         }
-        let least = self.desks.iter().min_by_key(|desk| desk.open.load(Ordering::Relaxed));
-        let Some(desk) = least else { return };
+        // One that has ended has the fewest for ever.
+        let there = self.desks.iter().filter(|desk| !desk.sender.is_closed());
+        let least = there.min_by_key(|desk| desk.open.load(Ordering::Relaxed));
+        let Some(desk) = least else { return self.refuse(peer, "no core is left") };
         desk.open.fetch_add(1, Ordering::Relaxed);
         let open = Open(Arc::clone(&desk.open));
         if desk.sender.try_send(Handover { stream, peer, open }).is_err() {
@@ -247,3 +249,7 @@ async fn work<S: Serve>(
         tracing::warn!(event = "drain_cut_off", connections = connections.len());
     }
 }
+
+#[cfg(test)]
+#[path = "cores_tests.rs"]
+mod tests;
