@@ -44,7 +44,8 @@ fn naive(plants: &[Plant], entries: &[(String, String)], path: &str) -> Option<M
     let at = exact.or_else(wildcard).or_else(plain)?;
     let Plant { value: pattern, share, below, .. } = &plants[at];
     let shown = if *share { pattern } else { value };
-    let (path, mut identity) = (format!("{path}.{}", texts[at]), vec![(key.clone(), shown.clone())]);
+    let (path, mut identity) =
+        (format!("{path}.{}", texts[at]), vec![(key.clone(), shown.clone())]);
     if rest.is_empty() {
         return Some((path, identity));
     }
