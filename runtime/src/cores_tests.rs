@@ -25,3 +25,25 @@ fn a_core_that_has_ended_is_given_nothing() {
     drop(waiting);
     assert_eq!(acceptor.connections(), 0);
 }
+
+struct Nothing;
+
+impl Serve for Nothing {
+    fn connection(&self, _: Stream, _: Peer) -> impl Future<Output = ()> + 'static {
+        std::future::ready(())
+    }
+}
+
+#[test]
+fn cores_of_which_one_cannot_be_made_do_not_start() {
+    let options = Options { count: 2, connections_max: 1, drain_max: Duration::ZERO };
+    let start = |broken: Option<usize>| {
+        Cores::start(options, move |index| {
+            assert_ne!(Some(index), broken, "planted by this test");
+            Nothing
+        })
+    };
+    assert!(start(Some(0)).is_err());
+    assert!(start(Some(1)).is_err());
+    start(None).unwrap().join();
+}
