@@ -218,6 +218,7 @@ mod tests {
 
     use tokio::runtime::LocalOptions;
     use tokio::sync::oneshot;
+    use tokio_util::task::TaskTracker;
 
     use super::*;
 
@@ -282,7 +283,7 @@ mod tests {
                 let _ = waits.await;
                 panic!("planted by this test");
             };
-            let task = tokio::task::spawn_local(waited_for(call, calls.clone(), None));
+            let task = TaskTracker::new().spawn_local(waited_for(call, calls.clone(), None));
             tokio::task::yield_now().await;
             assert_eq!((calls.budget.held(), calls.waiting.get()), (CALL_BYTES, FREE_CALLS + 1));
             drop(sender);
