@@ -11,15 +11,18 @@ mod ratelimit;
 mod rig;
 mod rls;
 mod rounds;
+mod xds;
+mod yaml;
 
 pub use config::config;
 pub use json::json;
 pub use ratelimit::ratelimit;
 pub use rls::rls;
+pub use xds::xds;
 
 /// A function that panics if an input breaks a promise.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its binary in `fuzz/run` and of its folders here.
-pub const TARGETS: [(&str, Target); 4] =
-    [("rls", rls), ("json", json), ("ratelimit", ratelimit), ("config", config)];
+pub const TARGETS: [(&str, Target); 5] =
+    [("rls", rls), ("json", json), ("ratelimit", ratelimit), ("config", config), ("xds", xds)];

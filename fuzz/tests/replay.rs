@@ -64,6 +64,11 @@ fn config_holds_for_every_input_of_its_corpus() -> io::Result<()> {
 }
 
 #[test]
+fn xds_holds_for_every_input_of_its_corpus() -> io::Result<()> {
+    replay("xds", tollgate_fuzz::xds)
+}
+
+#[test]
 fn every_target_has_a_binary_and_a_small_corpus() -> io::Result<()> {
     let manifest = fs::read_to_string(folder("run", "Cargo.toml"))?;
     assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());

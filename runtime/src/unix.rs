@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{
     FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -145,9 +145,18 @@ fn make_way(path: &Path) -> Result<(), UnixError> {
         Err(error) => Err(failed(error)),
         Ok(found) if !found.file_type().is_socket() => Err(UnixError::NoSocket(path.to_owned())),
         // Somebody who does not know of the lock may listen on it.
-        Ok(_) if UnixStream::connect(path).is_ok() => Err(UnixError::Taken(path.to_owned())),
+        Ok(_) if is_in_use(path).map_err(failed)? => Err(UnixError::Taken(path.to_owned())),
         Ok(_) => fs::remove_file(path).map_err(failed),
     }
+}
+
+/// Whether a process has the socket, of whatever kind: unless the system says that nobody is there,
+/// somebody may be, also one whose queue is full, who speaks otherwise, or who does not let us in.
+fn is_in_use(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let connected = socket.connect(&SockAddr::unix(path)?);
+    Ok(connected.err().is_none_or(|error| error.kind() != io::ErrorKind::ConnectionRefused))
 }
 
 fn identity(file: &fs::Metadata) -> (u64, u64) {
@@ -156,6 +165,8 @@ fn identity(file: &fs::Metadata) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::{UnixDatagram, UnixStream};
+
     use super::*;
 
     #[test]
@@ -198,6 +209,47 @@ mod tests {
         fs::write(&file, "mine").unwrap();
         assert!(matches!(UnixSocket::bind(&file, 0o600), Err(UnixError::NoSocket(_))));
         assert_eq!(fs::read(&file).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_socket_that_takes_no_connection_and_is_in_use_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = |path: &Path| {
+            let bound = UnixSocket::bind(path, 0o600);
+            assert!(matches!(bound, Err(UnixError::Taken(_))), "{bound:?}");
+            assert!(path.exists());
+        };
+        // Another kind of socket, such as a log's.
+        let datagrams = folder.path().join("log.sock");
+        let _log = UnixDatagram::bind(&datagrams).unwrap();
+        taken(&datagrams);
+        // One whose queue is full: asking it must not wait for its turn.
+        let busy = folder.path().join("busy.sock");
+        let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        let address = SockAddr::unix(&busy).unwrap();
+        listener.bind(&address).unwrap();
+        listener.listen(0).unwrap();
+        let mut queue = Vec::new();
+        loop {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            if socket.connect(&address).is_err() {
+                break;
+            }
+            queue.push(socket);
+        }
+        taken(&busy);
+    }
+
+    #[test]
+    fn a_link_in_the_sockets_place_is_left_alone_and_so_is_what_it_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, target) = (folder.path().join("node.sock"), folder.path().join("target"));
+        fs::write(&target, "mine").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        assert!(matches!(UnixSocket::bind(&path, 0o600), Err(UnixError::NoSocket(_))));
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert_eq!(fs::read(&target).unwrap(), b"mine");
     }
 
     #[test]

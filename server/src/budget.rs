@@ -56,12 +56,17 @@ impl Budget {
         self.0.held.load(Ordering::Relaxed)
     }
 
+    /// Takes nothing yet.
+    pub(crate) const fn hold_nothing(&self) -> Held {
+        Held { budget: *self, bytes: 0 }
+    }
+
     /// Takes `bytes` until the result is dropped.
     ///
     /// # Errors
     /// [`NoRoom`] if fewer are left.
     pub fn hold(&self, bytes: usize) -> Result<Held, NoRoom> {
-        let mut held = Held { budget: *self, bytes: 0 };
+        let mut held = self.hold_nothing();
         held.grow(bytes)?;
         Ok(held)
     }
@@ -94,7 +99,11 @@ pub struct Held {
 }
 
 impl Held {
-    fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+    /// Takes `bytes` more.
+    ///
+    /// # Errors
+    /// [`NoRoom`] if fewer are left.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let Shared { held, bytes_max, .. } = self.budget.0;
         // Nothing is published by this number but itself.
         let taken = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
@@ -163,7 +172,7 @@ pub enum MeteredError<E: std::error::Error + 'static> {
 impl<B> Metered<B> {
     /// Counts `body` against `budget`.
     pub fn new(body: B, budget: Budget) -> Self {
-        let held = Held { budget, bytes: 0 };
+        let held = budget.hold_nothing();
         Self { body, received: 0, prefix: None, held }
     }
 

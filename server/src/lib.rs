@@ -21,7 +21,7 @@ pub mod reload;
 pub mod state;
 pub mod statistics;
 pub mod tls;
-mod xds;
+pub mod xds;
 
 #[cfg(test)]
 mod vectors;

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// For a connection and its handshake.
 const HANDSHAKE_BOUND: Duration = Duration::from_secs(5);
@@ -68,6 +69,20 @@ impl Authority {
     /// # Errors
     /// When the handshake fails, or the certificate is not this authority's for `name`.
     pub async fn shown(&self, address: SocketAddr, name: &str) -> anyhow::Result<Vec<u8>> {
+        let stream = self.connect(address, name).await?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        Ok(shown.context("no certificate")?.to_vec())
+    }
+
+    /// A connection to the server at `address` that asks for no name.
+    ///
+    /// # Errors
+    /// When the handshake fails, or the certificate is not this authority's for `name`.
+    pub async fn connect(
+        &self,
+        address: SocketAddr,
+        name: &str,
+    ) -> anyhow::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone())?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -82,9 +97,7 @@ impl Authority {
             TlsConnector::from(Arc::new(config)).connect(name, stream).await
         };
         let shaken = tokio::time::timeout(HANDSHAKE_BOUND, shaken).await;
-        let stream = shaken.context("no handshake in time")??;
-        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        Ok(shown.context("no certificate")?.to_vec())
+        Ok(shaken.context("no handshake in time")??)
     }
 }
 

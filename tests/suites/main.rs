@@ -13,6 +13,7 @@ mod failure_mode;
 mod floods;
 mod fronted;
 mod gateway_shapes;
+mod handshakes;
 mod harness;
 mod health;
 mod hostile;

@@ -4,7 +4,9 @@
 //! seen that a process follows it.
 
 use anyhow::{Context as _, ensure};
-use tollgate_tests::ads::Ads;
+use prost::Message as _;
+use tollgate_proto::xds::RateLimitConfig;
+use tollgate_tests::ads::{Ads, Any, RATE_LIMIT_CONFIG};
 use tollgate_tests::http;
 use tollgate_tests::process::Signal;
 use tollgate_tests::wait::{self, Probe};
@@ -272,4 +274,52 @@ async fn health(node: &XdsNode) -> anyhow::Result<ServingStatus> {
     let mut client = HealthClient::new(endpoint.connect().await?);
     let asked = HealthCheckRequest { service: "ratelimit".into() };
     Ok(client.check(asked).await?.into_inner().status())
+}
+
+#[tokio::test]
+async fn names_that_a_server_chooses_fill_neither_the_log_nor_the_metrics() -> anyhow::Result<()> {
+    // Bytes of a line, and of a page; the name has more than both.
+    const LINE_MAX: usize = 8 << 10;
+    const PAGE_MAX: usize = 256 << 10;
+    let endless = "x".repeat(1 << 20);
+    let unreadable = Any { type_url: RATE_LIMIT_CONFIG.into(), value: named_garbage(&endless) };
+    let all = vec![domain("d", 5_000, true), domain(&endless, 5, false), unreadable];
+    let ads = Ads::start("1", all, None)?;
+    let node = XdsNode::start(&ads, &[FORCED]).await?;
+    node.expect("d", 5_000).await?;
+    let seen = requests(&ads, 2).await?;
+    ensure!(seen[1].request.error_detail.is_some(), "accepted");
+    for page in ["/metrics", "/rlconfig", "/stats"] {
+        let length = http::get(node.admin, page, &[]).await?.text().len();
+        ensure!(length < PAGE_MAX, "{page} has {length} bytes");
+    }
+    ensure!(!events(&node.process, "xds_domain_rejected").is_empty());
+    let longest = node.process.stderr().all().iter().map(String::len).max().unwrap_or_default();
+    ensure!(longest < LINE_MAX, "a line of {longest} bytes");
+    ensure!(node.limit("d").await? == Some(5_000));
+    node.stop().await
+}
+
+#[tokio::test]
+async fn names_that_a_server_chooses_break_no_line() -> anyhow::Result<()> {
+    let (bad, good) = ("q\"} 1\nevil 2\r\u{1b}[2J", "ok\nevil: 1\nevil:1|c\n");
+    let ads = Ads::start("1", vec![domain(good, 5_000, true), domain(bad, 5, false)], None)?;
+    let node = XdsNode::start(&ads, &[FORCED, ("EXTRA_TAGS", "a:b")]).await?;
+    node.expect(good, 5_000).await?;
+    for page in ["/metrics", "/rlconfig", "/stats"] {
+        let text = http::get(node.admin, page, &[]).await?.text().into_owned();
+        ensure!(text.contains("evil"), "{page} says nothing of them");
+        let broken = text.lines().find(|line| line.starts_with("evil"));
+        ensure!(broken.is_none(), "{page} has a line of the server's: {text}");
+    }
+    // Each line of the log is an object of its own.
+    let told = events(&node.process, "xds_domain_rejected");
+    ensure!(told.len() == 1 && told[0]["domain"] == bad, "{told:?}");
+    node.stop().await
+}
+
+/// A resource of this name that ends early.
+fn named_garbage(name: &str) -> Vec<u8> {
+    let config = RateLimitConfig { name: name.to_owned(), ..Default::default() };
+    [config.encode_to_vec(), vec![0x1a, 9]].concat()
 }

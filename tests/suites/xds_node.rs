@@ -121,14 +121,14 @@ impl XdsNode {
     pub(crate) async fn limit(&self, domain: &str) -> anyhow::Result<Option<u32>> {
         let answer = self.ask(domain, &[("k", "v")]).await??;
         ensure!(admitted(&answer)?, "{answer:?}");
-        let first = answer.statuses.first().context("no status")?;
-        Ok(first.current_limit.as_ref().map(|limit| limit.requests_per_unit))
+        number_in(&answer)
     }
 
-    /// Waits until `k` meets a limit of this number.
+    /// Waits until `k` meets a limit of this number. Asking may spend it on the way.
     pub(crate) async fn expect(&self, domain: &str, number: u32) -> anyhow::Result<()> {
         let what = format!("limit {number} in {domain}");
-        let seen = wait::until(&what, BOUND, async || match self.limit(domain).await {
+        let asked = async || number_in(&self.ask(domain, &[("k", "v")]).await??);
+        let seen = wait::until(&what, BOUND, async || match asked().await {
             Ok(limit) if limit == Some(number) => Probe::Holds(()),
             other => Probe::NotYet(format!("{other:?}")),
         });
@@ -155,6 +155,12 @@ impl XdsNode {
         ensure!(exit.success(), "{exit}");
         Ok(())
     }
+}
+
+/// The number of the limit that was met.
+fn number_in(answer: &RateLimitResponse) -> anyhow::Result<Option<u32>> {
+    let first = answer.statuses.first().context("no status")?;
+    Ok(first.current_limit.as_ref().map(|limit| limit.requests_per_unit))
 }
 
 /// Has it listen on ports of the system's choice, for this machine only.

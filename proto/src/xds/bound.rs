@@ -57,8 +57,7 @@ impl Shape {
     /// What field `tag` holds, if it is a message; strings and bytes are none.
     fn field(self, tag: u32) -> Option<Self> {
         match (self, tag) {
-            // Resources, the control plane's name, errors by resource: whatever they hold.
-            (Self::Response, 2 | 6 | 7) => Some(Self::Leaf),
+            (Self::Response, 2) => Some(Self::Leaf),
             (Self::Config, 3) | (Self::Descriptor, 4) => Some(Self::Descriptor),
             (Self::Descriptor, 3) => Some(Self::Policy),
             (Self::Descriptor, 8) | (Self::Value, 5) => Some(Self::Struct),
@@ -173,6 +172,22 @@ mod tests {
         assert_eq!(Shape::Response.admit(&bytes, &mut Room { messages: 3, depth: 0 }), Ok(()));
         let refused = Shape::Response.admit(&bytes, &mut Room { messages: 2, depth: 0 });
         assert_eq!(refused, Err(Malformed::Messages));
+    }
+
+    #[test]
+    fn errors_by_resource_take_no_memory_whatever_they_hold() {
+        // A thousand details in the status of one error: two bytes each, and a message in memory.
+        let details = [0x1a, 0].repeat(1_000);
+        let mut status = vec![0x12];
+        prost::encoding::encode_varint(details.len() as u64, &mut status);
+        status.extend(details);
+        let mut bytes = vec![0x3a];
+        prost::encoding::encode_varint(status.len() as u64, &mut bytes);
+        bytes.extend(status);
+        let mut room = Room { messages: 0, depth: 0 };
+        assert_eq!(Shape::Response.admit(&bytes, &mut room), Ok(()));
+        let decoded = DiscoveryResponse::decode(&*bytes);
+        assert_eq!(decoded, Ok(DiscoveryResponse::default()), "something of it was kept");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use prost::{Enumeration, Message};
 pub use self::bound::{Malformed, Room, Shape};
 
 pub use envoy_types::pb::envoy::config::core::v3::Node;
-pub use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
+pub use envoy_types::pb::envoy::service::discovery::v3::DiscoveryRequest;
 pub use envoy_types::pb::google::protobuf::{Any, ListValue, Struct, Value, value::Kind};
 pub use envoy_types::pb::google::rpc::Status;
 
@@ -22,6 +22,24 @@ pub const RATE_LIMIT_CONFIG: &str =
 /// The full method name of the aggregated stream, state of the world.
 pub const STREAM_AGGREGATED_RESOURCES: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+
+/// A response of the server, without what is not read of it (who it is, errors by resource): that
+/// may hold messages inside of messages in any number, and what is not a field here is skipped.
+#[derive(Clone, PartialEq, Message)]
+pub struct DiscoveryResponse {
+    /// What the server calls this content.
+    #[prost(string, tag = "1")]
+    pub version_info: String,
+    /// The content.
+    #[prost(message, repeated, tag = "2")]
+    pub resources: Vec<Any>,
+    /// What its resources call themselves.
+    #[prost(string, tag = "4")]
+    pub type_url: String,
+    /// What an answer names it by.
+    #[prost(string, tag = "5")]
+    pub nonce: String,
+}
 
 /// The limits of one domain.
 #[derive(Clone, PartialEq, Message)]

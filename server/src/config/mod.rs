@@ -30,7 +30,7 @@ use tollgate_core::limit::{NAMED_DOMAIN, Options, Rules};
 pub use self::check::{FileKind, Summary, check};
 pub(crate) use self::document::open_regular;
 pub use self::report::{ISSUES_MAX, Issue, Report};
-pub(crate) use self::report::{Issues, excerpt};
+pub(crate) use self::report::{Issues, excerpt, shortened};
 pub use self::schema::schema;
 pub use self::telemetry::{LogFormat, LogLevel, RatelimitPrometheus, Statsd, Telemetry};
 pub(crate) use self::validate::{is_header_name, overlap};

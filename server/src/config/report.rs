@@ -20,6 +20,9 @@ const ISSUES_KEPT_MAX: usize = 1_000;
 /// Characters of a file's own text that a message repeats.
 const EXCERPT_CHARS_MAX: usize = 60;
 
+/// Bytes of a peer's words in a line about it: more than any name that a person gave.
+const SHORT_BYTES_MAX: usize = 512;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
@@ -217,6 +220,14 @@ pub(crate) fn excerpt(text: &str) -> String {
     }
 }
 
+/// A peer's own words, cut where they are too long to stand in every line about it.
+pub(crate) fn shortened(text: &str) -> String {
+    if text.len() <= SHORT_BYTES_MAX {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(SHORT_BYTES_MAX)])
+}
+
 /// Text of a file, in which no character breaks the line or commands the terminal.
 struct OneLine<'a>(&'a str);
 
@@ -297,5 +308,7 @@ mod tests {
     fn an_excerpt_is_cut_between_characters() {
         assert_eq!(excerpt("short"), "short");
         assert_eq!(excerpt(&"ä".repeat(61)), format!("{}…", "ä".repeat(60)));
+        assert_eq!(shortened(&"ä".repeat(256)), "ä".repeat(256));
+        assert_eq!(shortened(&format!("a{}", "ä".repeat(256))), format!("a{}…", "ä".repeat(255)));
     }
 }

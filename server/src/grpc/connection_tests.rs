@@ -72,7 +72,7 @@ fn tls(folder: &std::path::Path) -> (Door, TlsConnector) {
     fs::write(&pair.cert, made.cert.pem()).unwrap();
     fs::write(&pair.key, made.signing_key.serialize_pem()).unwrap();
     let tls = Tls { pair, clients: None };
-    let (door, _) = Door::tls("decide", &tls, Protocol::H2).unwrap();
+    let (door, _) = Door::tls("decide", &tls, Protocol::H2, Budget::new(1 << 20)).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let config = ClientConfig::builder_with_provider(provider())

@@ -90,7 +90,7 @@ impl Listeners {
         let mut renewals = Vec::new();
         let mut door = |name, tls: &Option<Tls>, protocol| -> anyhow::Result<Door> {
             let Some(tls) = tls else { return Ok(Door::clear()) };
-            let made = Door::tls(name, tls, protocol);
+            let made = Door::tls(name, tls, protocol, budget);
             let (door, renewal) = made.with_context(|| format!("listeners.{name}.tls"))?;
             renewals.push(renewal);
             Ok(door)

@@ -15,9 +15,11 @@ use tokio_rustls::server::TlsStream;
 use tollgate_runtime::seldom::Seldom;
 use tollgate_runtime::stream::{Peer, Stream};
 
+use super::counted::Counted;
 use super::material::MaterialError;
 use super::renewal::Renewal;
 use super::settings::Tls;
+use crate::budget::Budget;
 use crate::metrics;
 
 /// How long a handshake may take: a peer that is slower than this is no proxy.
@@ -51,6 +53,7 @@ pub(super) struct Guard {
     pub(super) listener: &'static str,
     /// What new connections are shown; live ones keep what they were shown.
     pub(super) current: ArcSwap<ServerConfig>,
+    budget: Budget,
     wants_certificates: bool,
     unauthenticated: Counter,
     failures: Counter,
@@ -63,7 +66,8 @@ impl Door {
         Self(None)
     }
 
-    /// A door that opens through TLS, and what renews its certificate.
+    /// A door that opens through TLS, and what renews its certificate. Handshakes hold a part of
+    /// `budget` while they go on.
     ///
     /// # Errors
     /// [`MaterialError`] if a file is wrong.
@@ -71,12 +75,14 @@ impl Door {
         listener: &'static str,
         tls: &Tls,
         protocol: Protocol,
+        budget: Budget,
     ) -> Result<(Self, Renewal), MaterialError> {
         let fingerprint = tls.fingerprint();
         let served = tls.load(protocol.name())?;
         let guard = Arc::new(Guard {
             listener,
             current: ArcSwap::new(Arc::clone(&served.config)),
+            budget,
             wants_certificates: tls.clients.is_some(),
             unauthenticated: metrics::unauthenticated_peers(listener),
             failures: metrics::handshake_failures(listener),
@@ -97,9 +103,11 @@ impl Door {
 
 impl Guard {
     async fn shake_hands(&self, stream: Stream, peer: Peer) -> Option<Wire> {
+        let stream = Counted::new(stream, self.budget);
         let handshake = TlsAcceptor::from(self.current.load_full()).accept(stream);
         let failed = match tokio::time::timeout(HANDSHAKE_MAX, handshake).await {
-            Ok(Ok(stream)) => {
+            Ok(Ok(mut stream)) => {
+                stream.get_mut().0.finish();
                 if self.wants_certificates && stream.get_ref().1.peer_certificates().is_none() {
                     self.unauthenticated.increment(1);
                 }
@@ -123,7 +131,7 @@ pub(crate) enum Wire {
     /// The connection itself.
     Clear(Stream),
     /// TLS on it.
-    Tls(Box<TlsStream<Stream>>),
+    Tls(Box<TlsStream<Counted>>),
 }
 
 impl AsyncRead for Wire {

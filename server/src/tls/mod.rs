@@ -1,10 +1,12 @@
 //! TLS for what listens and for what connects: certificates from files, one provider, rustls's own
 //! safe defaults (TLS 1.2 and 1.3).
 //!
-//! `client` is what connects; `settings` is what a listener needs, `door` the handshake, `renewal` the change of certificates
-//! while the node serves, `san` the names of clients that are let in.
+//! `client` is what connects; `settings` is what a listener needs, `door` the handshake, `counted`
+//! what it may hold, `renewal` the change of certificates while the node serves, `san` the names of
+//! clients that are let in.
 
 mod client;
+mod counted;
 mod door;
 pub(crate) mod material;
 mod renewal;

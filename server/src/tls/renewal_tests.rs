@@ -9,8 +9,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
 
 use super::*;
+use crate::budget::Budget;
 use crate::tls::material::provider;
 use crate::tls::{ClientAuth, Clients, Door, PairFiles, San};
+
+fn budget() -> Budget {
+    Budget::new(1 << 20)
+}
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -57,7 +62,7 @@ impl Files {
     }
 
     fn renewal(&self) -> Renewal {
-        Door::tls("decide", &self.tls(None, &[]), Protocol::H2).unwrap().1
+        Door::tls("decide", &self.tls(None, &[]), Protocol::H2, budget()).unwrap().1
     }
 
     /// A client that trusts the authority and, if it has a file, shows a certificate.
@@ -239,7 +244,7 @@ fn a_swapped_link_is_seen() {
     std::os::unix::fs::symlink("1", files.path("..data")).unwrap();
     let pair = PairFiles { cert: files.path("..data/tls.crt"), key: files.path("..data/tls.key") };
     let tls = Tls { pair, clients: None };
-    let mut renewal = Door::tls("decide", &tls, Protocol::H2).unwrap().1;
+    let mut renewal = Door::tls("decide", &tls, Protocol::H2, budget()).unwrap().1;
     assert_eq!(shown(&renewal, &files, "node.test"), der(&files.path("1/tls.crt")));
     std::os::unix::fs::symlink("2", files.path("next")).unwrap();
     fs::rename(files.path("next"), files.path("..data")).unwrap();

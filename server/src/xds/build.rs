@@ -15,7 +15,7 @@ use tollgate_proto::xds::{Malformed, RATE_LIMIT_CONFIG, RateLimitConfig, Room, S
 
 use super::wire::{Named, Response};
 use crate::config::ratelimit::{self, Judged, Options};
-use crate::config::{Domains, Issue, Report, excerpt};
+use crate::config::{Domains, Issue, Report, excerpt, shortened};
 use crate::decide::{Active, Withheld};
 
 /// Descriptors, limits and their parts in all resources of a response: what bounds the memory that
@@ -35,7 +35,8 @@ pub(super) struct Built {
     pub(super) withheld: Withheld,
     /// The content of each domain.
     pub(super) digests: Digests,
-    /// What is wrong, by domain; by resource where a resource does not tell its domain.
+    /// What is wrong, by domain; by resource where a resource does not tell its domain. Long names
+    /// are cut.
     pub(super) refused: Vec<(String, Report)>,
     /// Domains that are as the response has them.
     pub(super) accepted: usize,
@@ -92,7 +93,7 @@ pub(super) fn build(
             }
             Err(report) if domain.is_empty() => built.unreadable("a domain without a name", report),
             Err(report) => {
-                built.refused.push((domain.to_string(), report));
+                built.refused.push((shortened(&domain), report));
                 if !built.keep(&domain, active, before) {
                     built.withheld.domains.insert(Arc::clone(&domain));
                 }
@@ -128,7 +129,7 @@ impl Built {
                 Err(message) => {
                     let name = match &*resource.name {
                         "" => format!("resource {at}"),
-                        name => name.to_owned(),
+                        name => shortened(name),
                     };
                     let issue = Issue::with_file(&name, message);
                     self.unreadable(&name, issue.into());

@@ -14,6 +14,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tollgate_core::time::Clock;
 use tollgate_proto::xds::{DiscoveryRequest, STREAM_AGGREGATED_RESOURCES};
+use tollgate_runtime::seldom::Seldom;
 use tonic::Status;
 use tonic::client::Grpc;
 
@@ -24,7 +25,7 @@ use super::refusals::Refusals;
 use super::settings::Settings;
 use super::wire::{BytesIn, Response, message};
 use crate::config::ratelimit::Options;
-use crate::config::{Issues, Report};
+use crate::config::{Issues, Report, excerpt, shortened};
 use crate::decide::{Active, Answers, Decider, Withheld};
 use crate::metrics::{self, XdsResponse};
 use crate::reload::ConfigStatus;
@@ -52,6 +53,7 @@ pub(crate) struct Client {
     digests: Digests,
     withheld: Withheld,
     refusals: Refusals,
+    foreign: Seldom,
 }
 
 /// What the client works with.
@@ -86,6 +88,7 @@ impl Client {
             digests: Digests::default(),
             withheld: Withheld::default(),
             refusals: Refusals::default(),
+            foreign: Seldom::default(),
         }
     }
 
@@ -144,7 +147,7 @@ impl Client {
         let path = PathAndQuery::from_static(STREAM_AGGREGATED_RESOURCES);
         // Many servers send nothing, not even headers, until there is a content.
         let answered = self.patiently(grpc.streaming(call, path, BytesIn)).await;
-        let mut incoming = answered.map_err(|status| said(&status))?.into_inner();
+        let mut incoming = answered.map_err(|status| self.said(&status))?.into_inner();
         let mut first = Some(self.patiently(incoming.message()).await);
         loop {
             let come = match first.take() {
@@ -159,11 +162,13 @@ impl Client {
             };
             match come {
                 Some(Ok(Some(bytes))) => {
+                    tokio::time::sleep(self.machine.pause(self.clock.monotonic())).await;
                     let answer = self.attend(bytes).await?;
+                    self.machine.looked(self.clock.monotonic());
                     self.send(&requests, answer)?;
                 }
                 Some(Ok(None)) => return Ok(()),
-                Some(Err(status)) => return Err(said(&status)),
+                Some(Err(status)) => return Err(self.said(&status)),
                 None => {}
             }
             let due = self.machine.due(self.clock.monotonic());
@@ -184,6 +189,15 @@ impl Client {
         answer.await
     }
 
+    /// Why a stream ended, in a line without secrets.
+    fn said(&self, status: &Status) -> String {
+        let message = self.settings.headers.hide_in(status.message());
+        let text = format!("{:?}: {}", status.code(), shortened(&message));
+        let Some(source) = status.source() else { return text };
+        let cause = causes(source);
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    }
+
     fn send(
         &self,
         requests: &mpsc::Sender<DiscoveryRequest>,
@@ -201,7 +215,10 @@ impl Client {
         let response = response.map_err(|malformed| format!("a response {malformed}"))?;
         if !response.is_ours() {
             metrics::count_xds_response(XdsResponse::Foreign);
-            tracing::warn!(event = "xds_foreign_response", type_url = response.type_url);
+            if let Some(number) = self.foreign.count() {
+                let type_url = excerpt(&response.type_url);
+                tracing::warn!(event = "xds_foreign_response", number, type_url);
+            }
             return Ok(None);
         }
         let Response { version, nonce, content, .. } = &response;
@@ -296,7 +313,7 @@ fn all(refused: &[(String, Report)]) -> Option<Report> {
 fn tell(refused: &[(String, Report)], is_loaded: bool) {
     for (domain, report) in refused.iter().take(LOGGED_MAX) {
         let first = report.to_string();
-        let first = first.lines().next().unwrap_or_default();
+        let first = shortened(first.lines().next().unwrap_or_default());
         let issues = report.issues().len() + report.omitted();
         tracing::error!(event = "xds_domain_rejected", domain, issues, first);
     }
@@ -306,14 +323,6 @@ fn tell(refused: &[(String, Report)], is_loaded: bool) {
         "calls in them are not answered until they are right"
     };
     tracing::error!(event = "config_rejected", domains = refused.len(), "{then}");
-}
-
-/// Why a stream ended, in a line.
-fn said(status: &Status) -> String {
-    let text = format!("{:?}: {}", status.code(), status.message());
-    let Some(source) = status.source() else { return text };
-    let cause = causes(source);
-    if text.contains(&cause) { text } else { format!("{text}: {cause}") }
 }
 
 /// Waits that long, or for ever.

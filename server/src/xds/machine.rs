@@ -19,6 +19,14 @@ const REPEAT_MAX: Duration = Duration::from_secs(10);
 /// A stream that lasted this long was no failure: the next connection is made at once.
 const STEADY: Duration = Duration::from_secs(10);
 
+/// Between two responses that are looked at, once [`BURST`] were at once. A server that sends without
+/// end takes a part of one thread that way, and no more of the log; what it sends meanwhile waits in
+/// its own buffers.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Responses that are looked at as they come.
+const BURST: u32 = 10;
+
 /// Bytes of what a refusal tells the server.
 const DETAIL_BYTES_MAX: usize = 1024;
 
@@ -104,6 +112,8 @@ pub(super) struct Machine {
     /// When a response was last refused, on whichever stream.
     refused_at: Option<Monotonic>,
     failures: u32,
+    /// When a response would be looked at if each had waited for its turn, on whichever stream.
+    turn: Monotonic,
 }
 
 #[derive(Debug)]
@@ -124,7 +134,15 @@ struct Refused {
 
 impl Machine {
     pub(super) fn new(backoff: Backoff) -> Self {
-        Self { backoff, stream: None, served: None, refused: None, refused_at: None, failures: 0 }
+        Self {
+            backoff,
+            stream: None,
+            served: None,
+            refused: None,
+            refused_at: None,
+            failures: 0,
+            turn: Monotonic::default(),
+        }
     }
 
     /// A stream is open: what is said first on it. Never a version: on another stream it may have
@@ -133,6 +151,16 @@ impl Machine {
         let (accepted, building, waiting) = (String::new(), None, None);
         self.stream = Some(Stream { opened_at: now, accepted, building, waiting });
         Request { version: String::new(), nonce: String::new(), refusal: None }
+    }
+
+    /// How long until the next response is to be looked at.
+    pub(super) fn pause(&self, now: Monotonic) -> Duration {
+        self.turn.since(now.plus(PACE.saturating_mul(BURST - 1)))
+    }
+
+    /// Some response is looked at.
+    pub(super) fn looked(&mut self, now: Monotonic) {
+        self.turn = self.turn.max(now).plus(PACE);
     }
 
     /// A response has come.

@@ -45,6 +45,29 @@ fn a_new_stream_begins_with_no_version_and_no_nonce() {
 }
 
 #[test]
+fn responses_without_end_are_looked_at_ten_times_a_second() {
+    let mut machine = machine();
+    machine.opened(at(5_000));
+    for _ in 0..BURST {
+        assert_eq!(machine.pause(at(5_000)), Duration::ZERO);
+        machine.looked(at(5_000));
+    }
+    assert_eq!(machine.pause(at(5_000)), PACE);
+    // A server that ends the stream each time gains nothing.
+    machine.ended(at(5_001), 0.5);
+    machine.opened(at(5_002));
+    assert_eq!(machine.pause(at(5_060)), Duration::from_millis(40));
+    let mut now = 5_100;
+    for _ in 0..100 {
+        assert_eq!(machine.pause(at(now)), Duration::ZERO);
+        machine.looked(at(now));
+        assert_eq!(machine.pause(at(now)), PACE);
+        now += 100;
+    }
+    assert_eq!(machine.pause(at(now + 60_000)), Duration::ZERO);
+}
+
+#[test]
 fn an_accepted_content_is_acknowledged_after_it_is_built_and_not_before() {
     let mut machine = machine();
     machine.opened(at(0));

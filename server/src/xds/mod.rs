@@ -2,7 +2,7 @@
 //! `ratelimit.config.ratelimit.v3`. Envoy Gateway drives a rate-limit service this way.
 //!
 //! `machine` is the protocol, pure; `wire` its messages; `build` judges what came, domain by
-//! domain; `client` connects, waits and replaces what decides. `docs/xds.md` says what happens in
+//! domain; `client` connects, waits and replaces what decides; `rehearsal` does without a server. `docs/xds.md` says what happens in
 //! each failure.
 
 mod build;
@@ -10,9 +10,11 @@ mod client;
 mod connect;
 mod machine;
 mod refusals;
+mod rehearsal;
 mod settings;
 mod wire;
 
 pub(crate) use self::client::{Client, Parts};
 pub(crate) use self::machine::Backoff;
+pub use self::rehearsal::{Outcome, Rehearsal};
 pub(crate) use self::settings::{Headers, Settings, Target};

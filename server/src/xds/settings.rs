@@ -12,6 +12,10 @@ use crate::tls::ClientTls;
 /// The port of a target that names none, as for gRPC in Go.
 const PORT: u16 = 443;
 
+/// Bytes of a header's value from which it is looked for in what servers say: `1` and `true` are no
+/// secrets.
+const SECRET_BYTES_MIN: usize = 6;
+
 /// How to subscribe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -109,6 +113,16 @@ impl Headers {
         fits
     }
 
+    /// `text`, which a server said, without values that were sent to it: some repeat what they do not
+    /// like.
+    pub(super) fn hide_in(&self, text: &str) -> String {
+        // `Bearer TOKEN` is repeated whole or as the token alone.
+        let values = self.0.iter().map(|(_, value)| value.trim());
+        let secrets = values.flat_map(|value| [Some(value), value.split_whitespace().next_back()]);
+        let secrets = secrets.flatten().filter(|secret| secret.len() >= SECRET_BYTES_MIN);
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "(hidden)"))
+    }
+
     /// Adds them to a call.
     pub(super) fn write(&self, metadata: &mut MetadataMap) {
         for (name, value) in &self.0 {
@@ -169,6 +183,20 @@ mod tests {
             assert_eq!(Target::parse(text), None, "{text}");
         }
         assert_eq!(Target::parse("[::1]:7").unwrap().to_string(), "[::1]:7");
+    }
+
+    #[test]
+    fn what_a_server_repeats_of_the_headers_is_hidden() {
+        let mut headers = Headers::default();
+        assert!(headers.add("authorization", "Bearer hunter2"));
+        assert!(headers.add("x-shard", "1"));
+        for (said, shown) in [
+            ("token hunter2 has expired", "token (hidden) has expired"),
+            ("no such user: Bearer hunter2", "no such user: (hidden)"),
+            ("line 1: no token", "line 1: no token"),
+        ] {
+            assert_eq!(headers.hide_in(said), shown);
+        }
     }
 
     #[test]

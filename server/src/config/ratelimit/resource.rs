@@ -14,7 +14,7 @@ use tollgate_proto::xds::{
 
 use super::{Loader, Options};
 use crate::config::document::{Document, Kind, Node, Place, Scalar};
-use crate::config::report::{Issue, Report};
+use crate::config::report::{Issue, Report, shortened};
 
 /// What a domain's resources say.
 #[derive(Debug)]
@@ -58,9 +58,11 @@ pub(crate) fn judge(resources: &[RateLimitConfig], options: Options) -> Vec<Judg
     judged.collect()
 }
 
-/// A resource has no lines: its places only tell issues apart and keep their order.
+/// A resource has no lines: its places only tell issues apart and keep their order. And unlike a
+/// file's, its names may have any length.
 fn without_place(issue: Issue) -> Issue {
-    Issue { line: 0, column: 0, ..issue }
+    let (path, message) = (shortened(&issue.path), shortened(&issue.message));
+    Issue { line: 0, column: 0, path, message, ..issue }
 }
 
 fn document(resource: &RateLimitConfig) -> Document {
@@ -69,7 +71,7 @@ fn document(resource: &RateLimitConfig) -> Document {
     writer.descriptors(&resource.descriptors, &mut root);
     let root = writer.node(Kind::Mapping(root));
     let source = if resource.name.is_empty() { &resource.domain } else { &resource.name };
-    Document { source: source.as_str().into(), root, nodes: writer.nodes as usize }
+    Document { source: shortened(source).into(), root, nodes: writer.nodes as usize }
 }
 
 /// Writes nodes and gives each a place of its own.
