@@ -1,8 +1,9 @@
 //! TLS for what listens and for what connects: certificates from files, one provider, rustls's own
 //! safe defaults (TLS 1.2 and 1.3).
 //!
-//! `client` is what connects; `settings` is what a listener needs, `door` the handshake, `renewal` the change of certificates
-//! while the node serves, `san` the names of clients that are let in.
+//! `client` is what connects; `settings` is what a listener needs, `door` the handshake, `renewal`
+//! the change of certificates while the node serves, `shown` what operators see of it, `san` the
+//! names of clients that are let in.
 
 mod client;
 mod door;
@@ -10,6 +11,7 @@ pub(crate) mod material;
 mod renewal;
 mod san;
 mod settings;
+mod shown;
 
 pub(crate) use self::client::ClientTls;
 pub use self::door::Door;
@@ -18,3 +20,4 @@ pub(crate) use self::material::{MaterialError, PairFiles};
 pub(crate) use self::renewal::{Renewal, run as renew};
 pub(crate) use self::san::San;
 pub(crate) use self::settings::{ClientAuth, Clients, Tls};
+pub(crate) use self::shown::{Certificate, Shown};

@@ -7,10 +7,15 @@ use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, K
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+use tollgate_core::time::ManualClock;
 
 use super::*;
 use crate::tls::material::provider;
 use crate::tls::{ClientAuth, Clients, Door, PairFiles, San};
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::default())
+}
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -57,7 +62,7 @@ impl Files {
     }
 
     fn renewal(&self) -> Renewal {
-        Door::tls("decide", &self.tls(None, &[]), Protocol::H2).unwrap().1
+        Door::tls("decide", &self.tls(None, &[]), Protocol::H2, clock()).unwrap().1
     }
 
     /// A client that trusts the authority and, if it has a file, shows a certificate.
@@ -206,6 +211,8 @@ fn a_broken_pair_keeps_the_old_one_and_is_refused_once_it_stays() {
     assert_eq!((renewal.doubtful.is_some(), renewal.refused), (true, None));
     renewal.look();
     assert_eq!(renewal.refused, renewal.doubtful);
+    let why = renewal.shown().now().refused.unwrap();
+    assert!(why.contains("is not the key of"), "{why}");
     fs::write(files.path("node.crt"), &cert[..cert.len() / 2]).unwrap();
     renewal.look();
     fs::remove_file(files.path("node.crt")).unwrap();
@@ -216,6 +223,7 @@ fn a_broken_pair_keeps_the_old_one_and_is_refused_once_it_stays() {
     fs::write(files.path("node.key"), key).unwrap();
     renewal.look();
     assert_eq!((renewal.doubtful, renewal.refused), (None, None));
+    assert_eq!(renewal.shown().now().refused, None);
     // A pair that is written one file after the other is taken over when it is whole.
     fs::copy(files.path("next.key"), files.path("node.key")).unwrap();
     renewal.look();
@@ -239,7 +247,7 @@ fn a_swapped_link_is_seen() {
     std::os::unix::fs::symlink("1", files.path("..data")).unwrap();
     let pair = PairFiles { cert: files.path("..data/tls.crt"), key: files.path("..data/tls.key") };
     let tls = Tls { pair, clients: None };
-    let mut renewal = Door::tls("decide", &tls, Protocol::H2).unwrap().1;
+    let mut renewal = Door::tls("decide", &tls, Protocol::H2, clock()).unwrap().1;
     assert_eq!(shown(&renewal, &files, "node.test"), der(&files.path("1/tls.crt")));
     std::os::unix::fs::symlink("2", files.path("next")).unwrap();
     fs::rename(files.path("next"), files.path("..data")).unwrap();
