@@ -16,7 +16,9 @@ use tollgate_tests::ads::{Ads, Any, RATE_LIMIT_CONFIG, Seen};
 use tollgate_tests::binary;
 use tollgate_tests::http;
 use tollgate_tests::process::{Process, Signal};
-use tollgate_tests::rls::{RateLimitResponse, RateLimitServiceClient, admitted, request};
+use tollgate_tests::rls::{
+    self, RateLimitRequest, RateLimitResponse, RateLimitServiceClient, admitted, request,
+};
 use tollgate_tests::tollgate::{ADMIN_SOCKET_VARIABLE, STOP_BOUND};
 use tollgate_tests::wait::{self, Probe};
 use tonic::transport::Endpoint;
@@ -111,15 +113,24 @@ impl XdsNode {
         domain: &str,
         entries: &[(&str, &str)],
     ) -> anyhow::Result<Result<RateLimitResponse, tonic::Status>> {
+        self.send(request(domain, entries)).await
+    }
+
+    async fn send(
+        &self,
+        asked: RateLimitRequest,
+    ) -> anyhow::Result<Result<RateLimitResponse, tonic::Status>> {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.decide))?;
         let mut client = RateLimitServiceClient::new(endpoint.connect().await?);
-        let asked = request(domain, entries);
         Ok(client.should_rate_limit(asked).await.map(tonic::Response::into_inner))
     }
 
-    /// The number of the limit that `k` meets in this domain now; none if it meets none.
+    /// The number of the limit that `k` meets in this domain now; none if it meets none. Looks
+    /// without spending, so that whoever waits for a limit may ask as often as it takes.
     pub(crate) async fn limit(&self, domain: &str) -> anyhow::Result<Option<u32>> {
-        let answer = self.ask(domain, &[("k", "v")]).await??;
+        let mut look = rls::descriptor(&[("k", "v")]);
+        look.hits_addend = Some(rls::hits(0));
+        let answer = self.send(rls::requests(domain, vec![look])).await??;
         ensure!(admitted(&answer)?, "{answer:?}");
         let first = answer.statuses.first().context("no status")?;
         Ok(first.current_limit.as_ref().map(|limit| limit.requests_per_unit))
