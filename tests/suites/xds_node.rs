@@ -135,11 +135,10 @@ impl XdsNode {
         number_in(&answer)
     }
 
-    /// Waits until `k` meets a limit of this number. Asking may spend it on the way.
+    /// Waits until `k` meets a limit of this number, and spends nothing of it.
     pub(crate) async fn expect(&self, domain: &str, number: u32) -> anyhow::Result<()> {
         let what = format!("limit {number} in {domain}");
-        let asked = async || number_in(&self.ask(domain, &[("k", "v")]).await??);
-        let seen = wait::until(&what, BOUND, async || match asked().await {
+        let seen = wait::until(&what, BOUND, async || match self.limit(domain).await {
             Ok(limit) if limit == Some(number) => Probe::Holds(()),
             other => Probe::NotYet(format!("{other:?}")),
         });
