@@ -63,7 +63,7 @@ pub fn saturating_nanos(duration: Duration) -> u64 {
 }
 
 /// The two instants that a decision needs, read once per decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// For refill and for everything that only cares how much time went by.
     pub log: LogTime,

@@ -100,10 +100,13 @@ impl Cores {
         for index in 0..options.count.max(1) {
             let (sender, receiver) = mpsc::channel(HANDOVER_MAX);
             let (make, closing) = (Arc::clone(&make), closing.clone());
+            let (made, is_made) = std::sync::mpsc::sync_channel(1);
             let runtime = move || -> io::Result<()> {
                 let mut builder = tokio::runtime::Builder::new_current_thread();
                 let runtime = builder.enable_all().build_local(LocalOptions::default())?;
                 let serve = make(index);
+                // Whoever starts the cores waits for this.
+                let _ = made.send(());
                 runtime.block_on(work(serve, receiver, closing, options.drain_max));
                 Ok(())
             };
@@ -113,6 +116,9 @@ impl Cores {
                         tracing::error!(event = "core_failed", index, %error);
                     }
                 })?;
+            if is_made.recv().is_err() {
+                return Err(io::Error::other(format!("core {index} could not be made")));
+            }
             threads.push(thread);
             desks.push(Desk { sender, open: Arc::default() });
         }
@@ -197,8 +203,10 @@ impl Acceptor {
         if self.connections() >= self.connections_max {
             return self.refuse(peer, "connections_max");
         }
-        let least = self.desks.iter().min_by_key(|desk| desk.open.load(Ordering::Relaxed));
-        let Some(desk) = least else { return };
+        // One that has ended has the fewest for ever.
+        let there = self.desks.iter().filter(|desk| !desk.sender.is_closed());
+        let least = there.min_by_key(|desk| desk.open.load(Ordering::Relaxed));
+        let Some(desk) = least else { return self.refuse(peer, "no core is left") };
         desk.open.fetch_add(1, Ordering::Relaxed);
         let open = Open(Arc::clone(&desk.open));
         if desk.sender.try_send(Handover { stream, peer, open }).is_err() {
@@ -247,3 +255,7 @@ async fn work<S: Serve>(
         tracing::warn!(event = "drain_cut_off", connections = connections.len());
     }
 }
+
+#[cfg(test)]
+#[path = "cores_tests.rs"]
+mod tests;

@@ -62,6 +62,9 @@ pub fn install() -> PrometheusHandle {
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_ok() {
         describe();
+        // Shown from the start, so that an alert on an increase sees the first one, too.
+        counter!(PANICS).increment(0);
+        counter!(NO_ROOM, "reason" => "no_room").increment(0);
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
     handle
@@ -72,6 +75,13 @@ pub(crate) fn rendered(recorder: &PrometheusHandle, decider: &Decider) -> String
     set_ledger(&decider.totals());
     recorder.run_upkeep();
     recorder.render() + &decider.statistics().metrics()
+}
+
+/// There is a statsd peer: its flushes are shown from the start.
+pub(crate) fn statsd_awaited() {
+    for result in ["ok", "failed"] {
+        counter!(STATSD_FLUSHES, "result" => result).increment(0);
+    }
 }
 
 /// Counts one flush to statsd.
@@ -185,17 +195,39 @@ pub enum XdsResponse {
     Foreign,
 }
 
+impl XdsResponse {
+    const ALL: [Self; 6] = [
+        Self::Accepted,
+        Self::Unchanged,
+        Self::Partial,
+        Self::Rejected,
+        Self::Repeated,
+        Self::Foreign,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Unchanged => "unchanged",
+            Self::Partial => "partial",
+            Self::Rejected => "rejected",
+            Self::Repeated => "repeated",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
 /// Counts a response of the xDS server.
 pub fn count_xds_response(result: XdsResponse) {
-    let result = match result {
-        XdsResponse::Accepted => "accepted",
-        XdsResponse::Unchanged => "unchanged",
-        XdsResponse::Partial => "partial",
-        XdsResponse::Rejected => "rejected",
-        XdsResponse::Repeated => "repeated",
-        XdsResponse::Foreign => "foreign",
-    };
-    counter!(XDS_RESPONSES, "result" => result).increment(1);
+    counter!(XDS_RESPONSES, "result" => result.name()).increment(1);
+}
+
+/// A server is to send the limits: its figures are shown from the start.
+pub fn xds_awaited() {
+    set_xds_connected(false);
+    for result in XdsResponse::ALL {
+        counter!(XDS_RESPONSES, "result" => result.name()).increment(0);
+    }
 }
 
 /// Shows whether there is a connection to the xDS server.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tollgate_tests::http;
 use tollgate_tests::raw_grpc::{CALL_BOUND, RawAnswer, RawGrpc, framed};
 use tollgate_tests::rls::{
     self, RateLimitRequest, SHOULD_RATE_LIMIT, admitted, descriptor, request, requests,
@@ -192,6 +193,19 @@ async fn frames_that_lie_are_refused() -> anyhow::Result<()> {
         ensure!(REFUSALS.contains(&answer.code), "{what}: {answer:?}");
         target.expect_unharmed().await.with_context(|| format!("after {what}"))?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn json_that_cannot_be_read_is_refused_and_counted() -> anyhow::Result<()> {
+    let tollgate = Tollgate::builder().limits("honest.yaml", LIMITS).start().await?;
+    for body in ["", "{", "[]", "{\"domain\": 1}", "{\"dominion\": \"x\"}"] {
+        let answer = http::post(tollgate.http_addr(), "/json", &[], body.to_owned()).await?;
+        ensure!(answer.status == 400, "{body}: {answer:?}");
+    }
+    let metrics = tollgate.admin_get("/metrics").await?;
+    let line = "tollgate_decision_errors_total{api=\"json\",reason=\"bad_request\"} 5";
+    ensure!(metrics.text().contains(line), "{}", metrics.text());
     Ok(())
 }
 

@@ -2,19 +2,23 @@
 //! write nothing, and exactly these variables.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use tollgate_tests::ads::Ads;
 use tollgate_tests::binary;
+use tollgate_tests::envoy::{self, Envoy};
+use tollgate_tests::envoy_bootstrap::{Bootstrap, ClientTls};
+use tollgate_tests::envoy_route::{Route, request_header};
 use tollgate_tests::http;
 use tollgate_tests::process::Process;
 use tollgate_tests::skip::skip;
 use tollgate_tests::tollgate::ADMIN_SOCKET_VARIABLE;
+use tollgate_tests::upstream::Upstream;
 use tollgate_tests::wait::{self, Probe};
 
 use crate::xds_node::{BOUND, XdsNode, domain, events, text};
@@ -40,8 +44,6 @@ const VARIABLES: [(&str, &str); 17] = [
     ("PROMETHEUS_MAPPER_YAML", "/etc/statsd-exporter/conf.yaml"),
     ("CONFIG_GRPC_XDS_SERVER_TLS_SAN", "envoy-gateway"),
 ];
-
-const SERVE_IN_TLS: &str = "GRPC_SERVER_USE_TLS";
 
 /// The user and group of the pod.
 const NOBODY: &str = "65534";
@@ -69,9 +71,9 @@ fn as_nobody(folder: &Path) -> Option<Command> {
     is_permitted.then_some(command)
 }
 
-fn variables(command: &mut Command, ads: &Ads, certs: &Path, serve_in_tls: bool) {
+fn variables(command: &mut Command, ads: &Ads, certs: &Path) {
     let path = |name: &str| certs.join(name);
-    command.envs(VARIABLES.into_iter().filter(|(name, _)| *name != SERVE_IN_TLS || serve_in_tls));
+    command.envs(VARIABLES);
     command.env("CONFIG_GRPC_XDS_SERVER_URL", format!("localhost:{}", ads.address().port()));
     for (name, file) in [
         ("GRPC_SERVER_TLS_CERT", "tls.crt"),
@@ -90,19 +92,6 @@ fn variables(command: &mut Command, ads: &Ads, certs: &Path, serve_in_tls: bool)
     }
 }
 
-/// Whether this binary can serve proxies in TLS, as the pod asks for.
-async fn serves_in_tls(ads: &Ads, certs: &Path, folder: &Path) -> anyhow::Result<bool> {
-    let mut command = Command::new(folder.join("tollgate"));
-    command.args(["check", "--env"]).env_clear();
-    variables(&mut command, ads, certs, true);
-    let mut process = Process::start("tollgate", &mut command)?;
-    let exit = process.wait_exit(Duration::from_secs(15)).await?;
-    let said = process.stderr().all().join("\n");
-    let is_refused = said.contains("GRPC_SERVER_USE_TLS: TLS is not here yet");
-    ensure!(is_refused || exit.success(), "{said}");
-    Ok(!is_refused)
-}
-
 #[tokio::test]
 async fn the_pod_of_envoy_gateway_runs() -> anyhow::Result<()> {
     const NAME: &str = "pod::the_pod_of_envoy_gateway_runs";
@@ -117,20 +106,17 @@ async fn the_pod_of_envoy_gateway_runs() -> anyhow::Result<()> {
     };
     let tls = certificates.server(&["envoy-gateway"])?;
     let ads = Ads::start("1", vec![domain("default/eg/http", 2, true)], Some(tls))?;
-    let serve_in_tls = serves_in_tls(&ads, certs, folder.path()).await?;
-    if !serve_in_tls {
-        skip(&format!("{NAME} ({SERVE_IN_TLS})"), "TLS for proxies is not here yet");
-    }
-    variables(&mut command, &ads, certs, serve_in_tls);
+    variables(&mut command, &ads, certs);
     let node = XdsNode::ready(command, folder).await?;
-    for status in [200, 200, 429] {
-        let asked = wait::until("a decision", BOUND, async || match ask(&node).await {
-            Ok(status) if status != 503 => Probe::Holds(status),
-            other => Probe::NotYet(format!("{other:?}")),
-        });
-        let answered = asked.await?;
-        ensure!(answered == status, "{answered} is not {status}\n{}", node.process.story());
-    }
+    wait::until("limits", BOUND, async || match ask(&node).await {
+        Ok(200) => Probe::Holds(()),
+        other => Probe::NotYet(format!("{other:?}")),
+    })
+    .await?;
+    through_envoy(NAME, &node, certs).await?;
+    let page = figures(&node).await?;
+    let over = "ratelimit_service_rate_limit_over_limit{domain=\"default/eg/http\",key1=\"k\"} 1";
+    ensure!(page.contains(over), "no {over} in\n{page}");
     ensure!(http::get(node.http, "/healthcheck", &[]).await?.status == 200);
     ensure!(ads.seen()[0].request.node.as_ref().is_some_and(|node| node.id == "envoy-ratelimit"));
     let ignored = events(&node.process, "environment_ignored");
@@ -163,9 +149,39 @@ async fn the_references_name_with_arguments_is_the_command_line() -> anyhow::Res
     Ok(())
 }
 
-/// The status of one hit over JSON.
+/// Envoy asks as the gateway's does: over TLS without a name, with the certificate that it shares
+/// with the pod. Each value has its own count.
+async fn through_envoy(name: &str, node: &XdsNode, certs: &Path) -> anyhow::Result<()> {
+    let Some(binary) = envoy::binary_or_skip(name)? else { return Ok(()) };
+    let upstream = Upstream::start().await?;
+    let pair = ["tls.crt", "tls.key"].map(|file| certs.join(file));
+    let tls = ClientTls { ca: certs.join("ca.crt"), pair: Some(pair), alpn: false };
+    let route = Route::new("/").descriptor(&[request_header("x-k", "k")]);
+    let mut bootstrap = Bootstrap::new(node.decide, upstream.address(), "default/eg/http");
+    (bootstrap.tls, bootstrap.failure_mode_deny) = (Some(tls), true);
+    bootstrap.timeout = BOUND;
+    let envoy = Envoy::start(&binary, &bootstrap.route(route)).await?;
+    for status in [200, 200, 429] {
+        let answer = envoy.get("/", &[("x-k", "envoy")]).await?;
+        ensure!(answer.status == status, "{answer:?} is not {status}\n{}", node.process.story());
+    }
+    Ok(())
+}
+
+/// What the pod's Prometheus port shows.
+async fn figures(node: &XdsNode) -> anyhow::Result<String> {
+    let listening = events(&node.process, "listening");
+    let page = listening.iter().find(|event| event["listener"] == "ratelimit_prometheus");
+    let address = page.and_then(|event| event["address"].as_str()).context("no page")?;
+    let address: SocketAddr = address.parse()?;
+    // It listens everywhere; a wildcard cannot be called everywhere.
+    let address = SocketAddr::from(([127, 0, 0, 1], address.port()));
+    Ok(http::get(address, "/metrics", &[]).await?.text().into_owned())
+}
+
+/// The status of one peek over JSON.
 async fn ask(node: &XdsNode) -> anyhow::Result<u16> {
-    let body = r#"{"domain":"default/eg/http","descriptors":[{"entries":[{"key":"k"}]}]}"#;
+    let body = r#"{"domain":"default/eg/http","descriptors":[{"entries":[{"key":"k"}],"hitsAddend":"0"}]}"#;
     let answer = http::post(node.http, "/json", &[], Bytes::from_static(body.as_bytes())).await?;
     Ok(answer.status.as_u16())
 }

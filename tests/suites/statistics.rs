@@ -109,7 +109,10 @@ async fn a_scraper_sees_what_passed_through_a_real_envoy_under_the_reference_s_n
     }
     ensure!(text.contains("\nprocess_resident_memory_bytes "), "{text}");
     ensure!(http::get(page_address(&node)?, "/metrics", &[]).await?.status == 404);
+    let bound = "tollgate_connections_max{listener=\"ratelimit_prometheus\"} 100";
+    ensure!(text.lines().any(|found| found == bound), "{text}");
     let stats = node.admin_get("/stats").await?;
+    ensure!(stats.text().contains("\nconnections_ratelimit_prometheus: "), "{}", stats.text());
     let line = "ratelimit.service.rate_limit.edge.generic_key_three.over_limit: 2";
     ensure!(stats.text().lines().any(|found| found == line), "{}", stats.text());
     // Which limit fired, in Envoy's own words.

@@ -135,10 +135,15 @@ async fn a_restarted_server_with_the_same_version_and_other_content_is_followed(
     node.expect("d", 5).await?;
     ads.stop();
     node.expect_metric("tollgate_xds_connected 0").await?;
+    let told = http::get(node.admin, "/rlconfig", &[]).await?;
+    let lost = format!("# xds {}: not connected since ", ads.address());
+    ensure!(told.text().starts_with(&lost), "{}", told.text());
     // What it had goes on.
     ensure!(node.limit("d").await? == Some(5));
     let ads = Ads::start_at(ads.address(), "1", vec![domain("d", 8, true)], None)?;
     node.expect("d", 8).await?;
+    let told = http::get(node.admin, "/rlconfig", &[]).await?;
+    ensure!(told.text().starts_with("d."), "{}", told.text());
     let seen = ads.seen();
     ensure!(seen[0].request.version_info.is_empty(), "{:?}", seen[0]);
     let lost = events(&node.process, "xds_disconnected");

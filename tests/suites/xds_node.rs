@@ -16,7 +16,9 @@ use tollgate_tests::ads::{Ads, Any, RATE_LIMIT_CONFIG, Seen};
 use tollgate_tests::binary;
 use tollgate_tests::http;
 use tollgate_tests::process::{Process, Signal};
-use tollgate_tests::rls::{RateLimitResponse, RateLimitServiceClient, admitted, request};
+use tollgate_tests::rls::{
+    RateLimitRequest, RateLimitResponse, RateLimitServiceClient, admitted, hits, request,
+};
 use tollgate_tests::tollgate::{ADMIN_SOCKET_VARIABLE, STOP_BOUND};
 use tollgate_tests::wait::{self, Probe};
 use tonic::transport::Endpoint;
@@ -111,24 +113,32 @@ impl XdsNode {
         domain: &str,
         entries: &[(&str, &str)],
     ) -> anyhow::Result<Result<RateLimitResponse, tonic::Status>> {
+        self.call(request(domain, entries)).await
+    }
+
+    async fn call(
+        &self,
+        asked: RateLimitRequest,
+    ) -> anyhow::Result<Result<RateLimitResponse, tonic::Status>> {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.decide))?;
         let mut client = RateLimitServiceClient::new(endpoint.connect().await?);
-        let asked = request(domain, entries);
         Ok(client.should_rate_limit(asked).await.map(tonic::Response::into_inner))
     }
 
-    /// The number of the limit that `k` meets in this domain now; none if it meets none.
+    /// The number of the limit that `k` meets in this domain now; none if it meets none. A peek:
+    /// who waits for a change asks often, and must not spend what the limit allows.
     pub(crate) async fn limit(&self, domain: &str) -> anyhow::Result<Option<u32>> {
-        let answer = self.ask(domain, &[("k", "v")]).await??;
+        let mut peek = request(domain, &[("k", "v")]);
+        peek.descriptors.first_mut().context("no descriptor")?.hits_addend = Some(hits(0));
+        let answer = self.call(peek).await??;
         ensure!(admitted(&answer)?, "{answer:?}");
         number_in(&answer)
     }
 
-    /// Waits until `k` meets a limit of this number. Asking may spend it on the way.
+    /// Waits until `k` meets a limit of this number, and spends nothing of it.
     pub(crate) async fn expect(&self, domain: &str, number: u32) -> anyhow::Result<()> {
         let what = format!("limit {number} in {domain}");
-        let asked = async || number_in(&self.ask(domain, &[("k", "v")]).await??);
-        let seen = wait::until(&what, BOUND, async || match asked().await {
+        let seen = wait::until(&what, BOUND, async || match self.limit(domain).await {
             Ok(limit) if limit == Some(number) => Probe::Holds(()),
             other => Probe::NotYet(format!("{other:?}")),
         });

@@ -227,3 +227,7 @@ fn is_concatenation(text: &str, parts: &[&str]) -> bool {
 #[cfg(test)]
 #[path = "tree_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "matching_tests.rs"]
+mod matching_tests;

@@ -100,6 +100,11 @@ pub struct Shard {
     pub(super) domains: Domains,
     pub(super) bounds: Bounds,
     pub(super) stats: Stats,
+    /// The latest time of any charge or sweep. Threads read the clock before they wait for the
+    /// shard, so that charges come a little out of order; what is answered after another answer was
+    /// not given before it, and a bucket that ended at this time may be gone. So whatever comes late
+    /// is judged at this time.
+    latest: Now,
 }
 
 impl Shard {
@@ -118,6 +123,7 @@ impl Shard {
             domains: Domains::default(),
             bounds,
             stats: Stats::default(),
+            latest: Now::default(),
         }
     }
 
@@ -133,6 +139,7 @@ impl Shard {
         pinned: &[Key],
         now: Now,
     ) -> Result<Outcome, Refused> {
+        let now = self.reach(now);
         match self.find(operation.key) {
             Some(at) => self.charge_old(at, operation, pinned, now),
             None => self.charge_new(operation, pinned, now),
@@ -227,6 +234,7 @@ impl Shard {
 
     /// Looks at the next `steps` places and frees the ended buckets among them.
     pub fn sweep(&mut self, steps: u16, now: Now) {
+        let now = self.reach(now);
         for _ in 0..steps.min(self.slots.places()) {
             let at = self.advance_hand();
             if self.slots.at(at).is_some_and(|slot| slot.bucket.is_expired(now)) {
@@ -234,6 +242,13 @@ impl Shard {
                 self.stats.expired += 1;
             }
         }
+    }
+
+    /// This time, or the latest one if that is later.
+    fn reach(&mut self, now: Now) -> Now {
+        let Now { log, epoch } = self.latest;
+        self.latest = Now { log: log.max(now.log), epoch: epoch.max(now.epoch) };
+        self.latest
     }
 
     /// How many keys it holds.
@@ -346,3 +361,7 @@ fn fill(outcome: &Outcome, limit: u32) -> u8 {
 #[cfg(test)]
 #[path = "shard_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod order_tests;

@@ -1,25 +1,69 @@
 //! What a node tells of itself: `/v1/status` as JSON, `/stats` as lines of text.
 
 use parking_lot::Mutex;
+use tollgate_core::time::{NANOS_PER_SECOND, Wall};
 
 use super::api::Api;
 use super::instant;
-use super::view::{ConfigView, LedgerView, ListenerView, Status};
+use super::view::{ConfigView, LedgerView, ListenerView, ServerView, Status, TlsView};
+use crate::reload::ServerState;
+use crate::tls::{Certificate, Shown};
 
 /// The listeners and their open connections, told by those who run them.
 #[derive(Debug, Default)]
-pub(crate) struct Listening(Mutex<Vec<ListenerView>>);
+pub(crate) struct Listening(Mutex<Vec<Listener>>);
+
+/// A listener as it is told of.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Where it listens.
+    pub(crate) address: String,
+    /// Connections that it may have open.
+    pub(crate) connections_max: usize,
+    /// Its certificate, if it has one.
+    pub(crate) tls: Option<Shown>,
+    /// Connections that it has.
+    pub(crate) connections: usize,
+}
 
 impl Listening {
     /// A listener has its address now.
-    pub(crate) fn add(&self, name: &str, address: String) {
-        self.0.lock().push(ListenerView { name: name.to_owned(), address, connections: 0 });
+    pub(crate) fn add(&self, listener: Listener) {
+        self.0.lock().push(listener);
     }
 
     /// How many connections it has.
     pub(crate) fn set_connections(&self, name: &str, connections: usize) {
         let mut all = self.0.lock();
         all.iter_mut().filter(|one| one.name == name).for_each(|one| one.connections = connections);
+    }
+
+    fn views(&self, now: Wall) -> Vec<ListenerView> {
+        let view = |listener: &Listener| ListenerView {
+            name: listener.name.to_owned(),
+            address: listener.address.clone(),
+            connections: listener.connections,
+            connections_max: Some(listener.connections_max),
+            tls: listener.tls.as_ref().map(|shown| certificate(shown.now(), now)),
+        };
+        self.0.lock().iter().map(view).collect()
+    }
+}
+
+fn certificate(Certificate { not_after, refused }: Certificate, now: Wall) -> TlsView {
+    // What ended before 1970 reads as 1970.
+    let ends = u64::try_from(not_after).unwrap_or_default();
+    let ends = Wall::from_nanos(ends.saturating_mul(NANOS_PER_SECOND));
+    TlsView { not_after: instant::rfc3339(ends), is_expired: ends <= now, refused }
+}
+
+fn server(state: &ServerState) -> ServerView {
+    ServerView {
+        connected: state.is_connected,
+        since: state.since.map(instant::rfc3339),
+        failure: state.failure.clone(),
     }
 }
 
@@ -34,7 +78,7 @@ pub(super) fn status(api: &Api) -> Status {
         uptime_seconds: instant::seconds(uptime),
         ready: api.state.is_ready() && !api.state.is_draining() && active.is_loaded(),
         draining: api.state.is_draining(),
-        listeners: api.listening.0.lock().clone(),
+        listeners: api.listening.views(api.decider.clock().wall()),
         config: ConfigView {
             source: config.source.clone(),
             hash: format!("{:016x}", config.hash),
@@ -45,6 +89,7 @@ pub(super) fn status(api: &Api) -> Status {
             failure: config.error.as_ref().map(|error| error.report.clone()),
             domains: active.limits.domains().len(),
             limits: active.limits.limit_count(),
+            server: config.server.as_ref().map(server),
         },
         ledger: LedgerView {
             keys: totals.keys,
@@ -88,6 +133,9 @@ pub(super) fn stats(status: &Status, rendered: &str) -> String {
     line("config_failed_at", &config.failed_at.as_deref().unwrap_or("never"));
     line("config_domains", &config.domains);
     line("config_limits", &config.limits);
+    if let Some(server) = &config.server {
+        line("xds_connected", &u8::from(server.connected));
+    }
     for listener in &status.listeners {
         line(&format!("connections_{}", listener.name), &listener.connections);
     }
@@ -106,6 +154,16 @@ fn sum(rendered: &str, name: &str, label: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_has_ended_at_its_last_second() {
+        let shown = |seconds| {
+            let certificate = Certificate { not_after: 86_400, refused: None };
+            super::certificate(certificate, Wall::from_nanos(seconds * NANOS_PER_SECOND))
+        };
+        assert_eq!(shown(1).not_after, "1970-01-02T00:00:00Z");
+        assert_eq!((shown(86_399).is_expired, shown(86_400).is_expired), (false, true));
+    }
 
     #[test]
     fn series_of_one_metric_are_added_up() {

@@ -6,7 +6,7 @@ use tollgate_core::time::NANOS_PER_SECOND;
 
 use super::instant;
 use super::view::{LimitRow, Limits};
-use crate::reload::StatusSnapshot;
+use crate::reload::{ServerState, StatusSnapshot};
 
 /// All limits, or those of one domain, or the ones at one path.
 pub(super) fn list(set: &LimitSet, domain: Option<&str>, path: Option<&str>) -> Limits {
@@ -42,15 +42,28 @@ pub(super) fn row(domain: &str, limit: &Limit) -> LimitRow {
     }
 }
 
-/// A line for each limit, exactly as the reference service prints it; before them, if the newest
-/// configuration was refused, a comment that says when and why.
+/// A line for each limit, exactly as the reference service prints it; before them comments: what is
+/// wrong with the newest configuration if it was refused, an issue a line, and the connection to the
+/// server that sends it where there is none, or nothing has come yet.
 pub(super) fn rlconfig(set: &LimitSet, status: &StatusSnapshot) -> String {
     let mut text = String::new();
     if let Some(failed) = &status.error {
-        let why = failed.report.lines().next().unwrap_or_default();
         let at = instant::rfc3339(failed.at);
-        text.push_str(&one_line(&format!("# the load of {at} was refused: {why}")));
-        text.push('\n');
+        for why in failed.report.lines() {
+            text.push_str(&one_line(&format!("# the load of {at} was refused: {why}")));
+            text.push('\n');
+        }
+    }
+    if let Some(ServerState { is_connected, since, failure }) = &status.server {
+        let connected = if *is_connected { "connected" } else { "not connected" };
+        let since = since.map(|at| format!(" since {}", instant::rfc3339(at)));
+        let why = failure.as_ref().map(|why| format!(": {why}"));
+        let (since, why) = (since.unwrap_or_default(), why.unwrap_or_default());
+        if !*is_connected || status.loaded_at.is_none() {
+            let line = format!("# {}: {connected}{since}{why}", status.source);
+            text.push_str(&one_line(&line));
+            text.push('\n');
+        }
     }
     for (_, limit) in set.limits() {
         // An unlimited rule has neither unit nor number there; these are its zero values.
@@ -114,6 +127,7 @@ mod tests {
             loads_ok: 1,
             loads_failed: 0,
             error,
+            server: None,
         }
     }
 
@@ -127,12 +141,29 @@ d.free: unit=UNKNOWN requests_per_unit=0, shadow_mode: false, quota_mode: false
     }
 
     #[test]
-    fn a_refused_load_stands_before_the_limits() {
+    fn every_issue_of_a_refused_load_stands_before_the_limits() {
         let failed = FailedLoad { at: Wall::default(), report: "f:1:2: a\nf:2:2: b".into() };
         let text = rlconfig(&set(), &status(Some(failed)));
-        let first = text.lines().next().unwrap();
-        assert_eq!(first, "# the load of 1970-01-01T00:00:00Z was refused: f:1:2: a");
-        assert_eq!(text.lines().count(), 3);
+        let said: Vec<_> = text.lines().take_while(|line| line.starts_with('#')).collect();
+        let refused = "# the load of 1970-01-01T00:00:00Z was refused: ";
+        assert_eq!(said, [format!("{refused}f:1:2: a"), format!("{refused}f:2:2: b")]);
+        assert_eq!(text.lines().count(), 4);
+    }
+
+    #[test]
+    fn a_lost_server_is_told_before_the_limits_and_one_that_serves_is_not() {
+        let source = "xds a:1".into();
+        let with = |server| StatusSnapshot { source, server: Some(server), ..status(None) };
+        let (since, failure) = (Some(Wall::default()), Some("no\nroute".to_owned()));
+        let lost = with(ServerState { is_connected: false, since, failure });
+        let first = "# xds a:1: not connected since 1970-01-01T00:00:00Z: no\u{fffd}route";
+        assert_eq!(rlconfig(&set(), &lost).lines().next(), Some(first));
+        let serving = ServerState { is_connected: true, since, failure: None };
+        let mut found = StatusSnapshot { server: Some(serving), ..lost };
+        let first = "# xds a:1: connected since 1970-01-01T00:00:00Z";
+        assert_eq!(rlconfig(&set(), &found).lines().next(), Some(first));
+        found.loaded_at = since;
+        assert_eq!(rlconfig(&set(), &found), rlconfig(&set(), &status(None)));
     }
 
     #[test]

@@ -17,9 +17,10 @@ mod socket;
 pub mod view;
 
 pub use api::{Api, Parts};
+pub(crate) use figures::Listener;
 pub(crate) use meets::parse_key;
 pub(crate) use query::encode;
-pub(crate) use serve::{Served, SocketConnections};
+pub(crate) use serve::{CONNECTIONS_MAX as SOCKET_CONNECTIONS_MAX, Served, SocketConnections};
 pub use socket::{AdminSocket, SocketError, default_path, usable_path};
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::socket::AdminSocket;
 use crate::http::{Admin, ServeHttp};
 
 /// Connections open at the same time: people and their scripts, each for a moment.
-const CONNECTIONS_MAX: usize = 32;
+pub(crate) const CONNECTIONS_MAX: usize = 32;
 
 /// The pause after an accept that failed for want of resources.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);

@@ -194,6 +194,24 @@ pub struct ListenerView {
     pub address: String,
     /// Open connections, as of the last second.
     pub connections: usize,
+    /// Connections that may be open; more are closed on arrival.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<usize>,
+    /// Its certificate; absent where it speaks in the clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsView>,
+}
+
+/// The certificate of a listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsView {
+    /// When the served one ends.
+    pub not_after: String,
+    /// Whether it has ended.
+    pub is_expired: bool,
+    /// Why what stands in the files is not served; absent where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// The state of the configuration.
@@ -217,6 +235,22 @@ pub struct ConfigView {
     pub domains: usize,
     /// Limits.
     pub limits: usize,
+    /// The connection to the server that the limits come from; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerView>,
+}
+
+/// The connection to the server that the limits come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerView {
+    /// Whether there is one.
+    pub connected: bool,
+    /// Since when it is so; absent before the first try has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Why the newest try or connection failed; absent while there is a connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// The state of the ledger.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::client::Reach;
 use super::table::{clean, span};
-use crate::admin::view::Status;
+use crate::admin::view::{ListenerView, ServerView, Status, TlsView};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -30,6 +30,37 @@ impl StatusArgs {
     }
 }
 
+fn listener_text(listener: &ListenerView, width: usize) -> String {
+    let ListenerView { name, address, connections, connections_max, tls } = listener;
+    let (name, address) = (clean(name), clean(address));
+    let most = connections_max.map(|most| format!(" of {most}")).unwrap_or_default();
+    let mut text = format!("  {name:<width$}  {address}  {connections}{most} connections");
+    let Some(TlsView { not_after, is_expired, refused }) = tls else { return text + "\n" };
+    let ends = if *is_expired { "EXPIRED at" } else { "ends" };
+    text.push_str(&format!(", TLS, certificate {ends} {}\n", clean(not_after)));
+    if let Some(why) = refused {
+        let why = clean(why);
+        text.push_str(&format!("  {:width$}  REFUSED, the older certificate goes on: {why}\n", ""));
+    }
+    text
+}
+
+fn server_text(server: &ServerView, is_loaded: bool) -> String {
+    let state = if server.connected { "connected" } else { "NOT CONNECTED" };
+    let since = server.since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
+    let why = server.failure.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let mut text = format!("  server {}\n", clean(&format!("{state}{since}{why}")));
+    if !is_loaded {
+        text.push_str("  no limits have come yet: no call is answered\n");
+    }
+    text
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 fn text(status: &Status) -> String {
     let Status { config, ledger, .. } = status;
     let state = match (status.ready, status.draining) {
@@ -43,18 +74,22 @@ fn text(status: &Status) -> String {
         span(status.uptime_seconds),
         status.pid
     );
+    let names = status.listeners.iter().map(|listener| clean(&listener.name).chars().count());
+    let width = names.max().unwrap_or(0);
     for listener in &status.listeners {
-        let (name, address) = (clean(&listener.name), clean(&listener.address));
-        text.push_str(&format!("  {name:<14}{address}  {} connections\n", listener.connections));
+        text.push_str(&listener_text(listener, width));
     }
     text.push_str(&format!(
-        "config  {}: {} domains, {} limits, hash {}, since {}\n",
+        "config  {}: {}, {}, hash {}, since {}\n",
         clean(&config.source),
-        config.domains,
-        config.limits,
-        clean(&config.hash),
+        counted(config.domains, "domain"),
+        counted(config.limits, "limit"),
+        clean(config.loaded_at.as_ref().map_or("-", |_| &config.hash)),
         clean(config.loaded_at.as_deref().unwrap_or("never"))
     ));
+    if let Some(server) = &config.server {
+        text.push_str(&server_text(server, config.loaded_at.is_some()));
+    }
     if let Some(failure) = &config.failure {
         let at = clean(config.failed_at.as_deref().unwrap_or("-"));
         let then = match config.loaded_at {
@@ -75,4 +110,40 @@ fn text(status: &Status) -> String {
         ledger.refused
     ));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_tells_its_bound_and_what_is_wrong_with_its_certificate() {
+        let mut listener = ListenerView {
+            name: "http".to_owned(),
+            address: "[::]:1".to_owned(),
+            connections: 2,
+            connections_max: Some(9),
+            tls: None,
+        };
+        assert_eq!(listener_text(&listener, 6), "  http    [::]:1  2 of 9 connections\n");
+        let (not_after, refused) = ("2026".to_owned(), Some("a\x1bb".to_owned()));
+        listener.tls = Some(TlsView { not_after, is_expired: true, refused });
+        let text = listener_text(&listener, 6);
+        assert!(text.contains(", TLS, certificate EXPIRED at 2026\n"), "{text}");
+        assert!(text.ends_with("REFUSED, the older certificate goes on: a\u{fffd}b\n"), "{text}");
+    }
+
+    #[test]
+    fn a_lost_server_is_told_with_its_reason_and_what_follows() {
+        let (since, failure) = (Some("1970".to_owned()), Some("no route".to_owned()));
+        let lost = ServerView { connected: false, since, failure };
+        assert_eq!(server_text(&lost, true), "  server NOT CONNECTED since 1970: no route\n");
+        assert!(server_text(&lost, false).contains("no call is answered"));
+        let serving = ServerView { connected: true, failure: None, ..lost };
+        assert_eq!(server_text(&serving, true), "  server connected since 1970\n");
+        assert_eq!(
+            (counted(1, "limit"), counted(0, "limit")),
+            ("1 limit".into(), "0 limits".into())
+        );
+    }
 }

@@ -151,3 +151,26 @@ fn refused_hits_of_a_lone_limit_spend_nothing() {
     assert_eq!(charge(&decider, &["a"], Some(Charge::Hits(5))).unwrap().0, Code::OverLimit);
     assert_eq!(ask(&decider, &["a"]), Ok((Code::Ok, vec![1])));
 }
+
+#[test]
+fn a_refund_in_a_denied_request_asks_nobody_to_wait() {
+    for algorithm in ALL {
+        let second = Quota { algorithm, ..Quota::per_unit(1, Unit::Second) };
+        let (_, decider) = decider(ROOMY, &[("slow", quota(2, algorithm)), ("quick", second)]);
+        assert_eq!(charge(&decider, &["slow"], Some(Charge::Hits(2))).unwrap().0, Code::Ok);
+        while ask(&decider, &["quick"]).unwrap().0 == Code::Ok {}
+        let (slow, quick) =
+            ([Entry { key: "slow", value: "v" }], [Entry { key: "quick", value: "v" }]);
+        let descriptor = |entries, charge| Descriptor { entries, limit_override: None, charge };
+        let descriptors =
+            [descriptor(&slow, Some(Charge::Refund(1))), descriptor(&quick, Some(Charge::Hits(1)))];
+        let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 0 };
+        let active = decider.active();
+        let previewed = decider.preview(&active, &request);
+        let checked = decider.check(&active, &request).unwrap();
+        assert_eq!(checked.decision.overall, Code::OverLimit);
+        let retry_after = checked.decision.retry_after.unwrap();
+        assert!(retry_after <= Duration::from_secs(1), "{algorithm:?}: {retry_after:?}");
+        assert_eq!(previewed.decision, checked.decision);
+    }
+}

@@ -106,7 +106,8 @@ impl LocalLedger {
             }
             let peek = Operation { charge: Charge::Hits(0), ..*operation };
             let Some(shard) = shards.of(operation.key) else { return Err(Refused) };
-            *outcome = Outcome { over: false, ..shard.charge(&peek, &pinned, now)? };
+            let peek = shard.charge(&peek, &pinned, now)?;
+            *outcome = Outcome { over: false, retry_after: None, ..peek };
         }
         Ok(outcomes)
     }

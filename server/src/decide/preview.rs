@@ -37,7 +37,8 @@ impl Decider {
         if is_atomic && decision.overall == Code::OverLimit {
             for (outcome, operation) in outcomes.iter_mut().zip(&plan.operations) {
                 if !outcome.over {
-                    *outcome = Outcome { over: false, ..copies.peek(operation) };
+                    let peek = copies.peek(operation);
+                    *outcome = Outcome { over: false, retry_after: None, ..peek };
                 }
             }
             decision = Decision::of(&plan, &outcomes, active.answers.modes);

@@ -96,3 +96,7 @@ fn levels(plan: &Plan<'_>, operation: &Operation<'_>, limit: &Limit) -> Vec<Stri
 fn joined(domain: &str, levels: &[String]) -> String {
     levels.iter().fold(domain.to_owned(), |name, level| name + "." + level)
 }
+
+#[cfg(test)]
+#[path = "statistics_tests.rs"]
+mod tests;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::Values;
-use crate::config::{Config, overlap};
+use crate::config::{Config, excerpt, overlap};
 use crate::tls::{ClientAuth, Clients, PairFiles, San, Tls};
 
 const USE_TLS: &str = "GRPC_SERVER_USE_TLS";
@@ -103,8 +103,10 @@ fn clients<F: Fn(&str) -> Option<String>>(values: &mut Values<F>) -> Option<Clie
         None | Some("") => None,
         Some("request") => Some(ClientAuth::Request),
         Some("require") => Some(ClientAuth::Require),
-        Some(_) => {
-            values.refuse(CLIENT_AUTH, "expected request or require", "require closes the port");
+        Some(other) => {
+            let message = format!("expected request or require, found \"{}\"", excerpt(other));
+            let help = "require refuses callers without a certificate; request counts them";
+            values.refuse(CLIENT_AUTH, message, help);
             None
         }
     };
@@ -112,7 +114,10 @@ fn clients<F: Fn(&str) -> Option<String>>(values: &mut Values<F>) -> Option<Clie
     if let Some(text) = values.text(CLIENT_SAN).filter(|text| !text.is_empty()) {
         match San::parse(&text) {
             Some(name) => names.push(name),
-            None => values.refuse(CLIENT_SAN, "expected a DNS name or a URI", "write one name"),
+            None => {
+                let message = format!("expected a DNS name or a URI, found \"{}\"", excerpt(&text));
+                values.refuse(CLIENT_SAN, message, "write one name");
+            }
         }
     }
     let default = if required.is_some() { ClientAuth::Require } else { ClientAuth::Request };

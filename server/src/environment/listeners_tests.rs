@@ -79,7 +79,8 @@ fn what_would_be_less_safe_than_it_looks_is_refused() {
         assert_eq!(files.wrong(&set), [expected]);
     }
     let set: Vec<_> = SERVED.into_iter().chain([(CLIENT_CA, "ca"), (CLIENT_SAN, "::1")]).collect();
-    assert_eq!(files.wrong(&set), [format!("{CLIENT_SAN}: expected a DNS name or a URI")]);
+    let expected = format!("{CLIENT_SAN}: expected a DNS name or a URI, found \"::1\"");
+    assert_eq!(files.wrong(&set), [expected]);
 }
 
 #[test]

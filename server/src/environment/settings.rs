@@ -7,7 +7,7 @@ use tollgate_core::limit::HeaderStyle;
 use super::table::find;
 use super::values::Values;
 use super::{listeners, statistics};
-use crate::config::{Config, Report};
+use crate::config::{Config, Report, excerpt};
 use crate::reload::HealthRule;
 use crate::xds;
 
@@ -84,8 +84,9 @@ fn source<F: Fn(&str) -> Option<String>>(
     match values.text("CONFIG_TYPE").as_deref() {
         None | Some("FILE") => {}
         Some("GRPC_XDS_SOTW") => return super::xds::settings(values),
-        Some(_) => {
-            let message = "expected FILE or GRPC_XDS_SOTW";
+        Some(other) => {
+            let found = excerpt(other);
+            let message = format!("expected FILE or GRPC_XDS_SOTW, found \"{found}\"");
             values.refuse("CONFIG_TYPE", message, "FILE is the default");
         }
     }

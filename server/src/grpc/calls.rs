@@ -218,6 +218,7 @@ mod tests {
 
     use tokio::runtime::LocalOptions;
     use tokio::sync::oneshot;
+    use tokio_util::task::TaskTracker;
 
     use super::*;
 
@@ -269,6 +270,26 @@ mod tests {
         let done = Rc::new(Cell::new(false));
         run(waited_for(async { done.set(true) }, calls, None));
         assert!(done.get());
+    }
+
+    #[test]
+    fn a_call_that_panics_while_it_waits_gives_back_what_it_held() {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
+        let calls = crowded(CALL_BYTES);
+        runtime.block_on(async {
+            let (sender, waits) = oneshot::channel::<()>();
+            let call = async move {
+                let _ = waits.await;
+                panic!("planted by this test");
+            };
+            let task = TaskTracker::new().spawn_local(waited_for(call, calls.clone(), None));
+            tokio::task::yield_now().await;
+            assert_eq!((calls.budget.held(), calls.waiting.get()), (CALL_BYTES, FREE_CALLS + 1));
+            drop(sender);
+            assert!(task.await.unwrap_err().is_panic());
+        });
+        assert_eq!((calls.budget.held(), calls.waiting.get()), (0, FREE_CALLS));
     }
 
     #[test]

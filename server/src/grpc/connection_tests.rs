@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::runtime::LocalOptions;
 use tokio_rustls::TlsConnector;
+use tollgate_core::time::ManualClock;
 use tollgate_runtime::drain::Drain;
 
 use super::*;
@@ -72,7 +73,8 @@ fn tls(folder: &std::path::Path, budget: Budget) -> (Door, TlsConnector) {
     fs::write(&pair.cert, made.cert.pem()).unwrap();
     fs::write(&pair.key, made.signing_key.serialize_pem()).unwrap();
     let tls = Tls { pair, clients: None };
-    let (door, _) = Door::tls("decide", &tls, Protocol::H2, budget).unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let (door, _) = Door::tls("decide", &tls, Protocol::H2, budget, clock).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let config = ClientConfig::builder_with_provider(provider())

@@ -35,12 +35,15 @@ impl RateLimit {
         let answer = self.decide(message);
         match &answer {
             Ok(response) => self.decisions.count(response),
-            Err(error) => {
-                self.decisions.count_error(error);
-                self.decider.statistics().count_error(error);
-            }
+            Err(error) => self.count_error(error),
         }
         answer
+    }
+
+    /// Counts a message that is refused before it is one.
+    pub fn count_error(&self, error: &CallError) {
+        self.decisions.count_error(error);
+        self.decider.statistics().count_error(error);
     }
 
     fn decide(&self, message: &RateLimitRequest) -> Result<RateLimitResponse, CallError> {

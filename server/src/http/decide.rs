@@ -48,11 +48,12 @@ impl DecideHttp {
     async fn decided(&self, body: Body) -> Answer {
         let body = match body.read().await {
             Ok(body) => body,
-            Err(BodyError::NoRoom(no_room)) => return refuse(&no_room.into()),
-            Err(error) => return refuse(&CallError::Unreadable(error.to_string())),
+            Err(BodyError::NoRoom(no_room)) => return refuse(&self.counted(no_room.into())),
+            Err(error) => return refuse(&self.counted(CallError::Unreadable(error.to_string()))),
         };
         let decided = || -> Result<Answer, CallError> {
-            let message = json::parse_request(&body).map_err(CallError::Unreadable)?;
+            let unreadable = |what| self.counted(CallError::Unreadable(what));
+            let message = json::parse_request(&body).map_err(unreadable)?;
             let response = self.rate_limit.answer(&message)?;
             let status = match response.overall_code() {
                 Code::Ok => StatusCode::OK,
@@ -65,6 +66,12 @@ impl DecideHttp {
         };
         let told = || decided().unwrap_or_else(|error| refuse(&error));
         guarded(told, answer::internal)
+    }
+
+    /// Counts what is wrong with a message that the adapter has not seen.
+    fn counted(&self, error: CallError) -> CallError {
+        self.rate_limit.count_error(&error);
+        error
     }
 
     fn healthcheck(&self) -> Answer {

@@ -1,5 +1,6 @@
 //! The cores behind each listener, and what they serve.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tollgate_runtime::drain::Draining;
 
 use super::files::Shares;
 use super::sockets::Addresses;
+use super::telemetry;
 use crate::admin::{self, AdminSocket, Api, Served};
 use crate::budget::Budget;
 use crate::config::Config;
@@ -39,6 +41,8 @@ pub(super) struct Parts {
     pub(super) status: ConfigStatus,
     pub(super) shares: Shares,
     pub(super) budget: Budget,
+    /// The listener of the reference's figures, which telemetry runs.
+    pub(super) page: Option<(SocketAddr, Arc<Acceptor>)>,
     /// Ends decide and http.
     pub(super) callers: Draining,
     /// Ends admin and its socket, which tell of the end of the others.
@@ -73,6 +77,7 @@ pub(super) struct Open {
     pub(super) http: Arc<Acceptor>,
     pub(super) admin: Arc<Acceptor>,
     socket: Option<admin::SocketConnections>,
+    page: Option<Arc<Acceptor>>,
     api: Arc<Api>,
 }
 
@@ -84,13 +89,13 @@ impl Listeners {
         addresses: &Addresses,
         socket: Option<AdminSocket>,
     ) -> anyhow::Result<Self> {
-        let Parts { decider, health, metrics, state, status, shares, budget, .. } = parts;
+        let Parts { decider, health, metrics, state, status, shares, budget, page, .. } = parts;
         let (callers, operators) = (parts.callers, parts.operators);
         let body_bytes_max = config.bounds.message_bytes_max;
-        let mut renewals = Vec::new();
+        let (clock, mut renewals) = (Arc::clone(decider.clock()), Vec::new());
         let mut door = |name, tls: &Option<Tls>, protocol| -> anyhow::Result<Door> {
             let Some(tls) = tls else { return Ok(Door::clear()) };
-            let made = Door::tls(name, tls, protocol, budget);
+            let made = Door::tls(name, tls, protocol, budget, Arc::clone(&clock));
             let (door, renewal) = made.with_context(|| format!("listeners.{name}.tls"))?;
             renewals.push(renewal);
             Ok(door)
@@ -120,7 +125,8 @@ impl Listeners {
         let handler = Admin { api: Arc::clone(&api), metrics, caller: Caller::Anybody };
         let (door, draining) = (Door::clear(), operators.clone());
         let admin = ServeHttp { handler, bounds, budget, door, draining };
-        tell(&api, addresses, socket.as_ref());
+        let page_address = page.as_ref().map(|(address, _)| *address);
+        tell(&api, addresses, socket.as_ref(), page_address, shares, &renewals);
         let socket = socket.map(|socket| {
             let mut owner = admin.clone();
             owner.handler.caller = Caller::Owner;
@@ -133,13 +139,13 @@ impl Listeners {
         let operators =
             Operators { admin: start(1, shares.admin, admin)?, socket: socket.transpose()? };
         let open = Open {
+            page: page.map(|(_, acceptor)| acceptor),
             decide: callers.decide.acceptor(),
             http: callers.http.acceptor(),
             admin: operators.admin.acceptor(),
             socket: operators.socket.as_ref().map(Served::connections),
             api,
         };
-        open.set_bounds(shares);
         Ok(Self { callers, operators, open, renewals })
     }
 }
@@ -171,33 +177,49 @@ impl Open {
     /// Brings the counts of open connections up to date.
     pub(super) fn measure(&self) {
         let socket = self.socket.as_ref().map_or(0, admin::SocketConnections::count);
+        let page = self.page.as_ref().map(|page| (telemetry::LISTENER, page.connections()));
         let open = [
             ("decide", self.decide.connections()),
             ("http", self.http.connections()),
             ("admin", self.admin.connections()),
             ("admin_socket", socket),
         ];
-        for (listener, connections) in open {
+        for (listener, connections) in open.into_iter().chain(page) {
             metrics::set_connections(listener, connections);
             self.api.listening().set_connections(listener, connections);
         }
     }
-
-    fn set_bounds(&self, Shares { decide, http, admin }: Shares) {
-        for (listener, most) in [("decide", decide), ("http", http), ("admin", admin)] {
-            metrics::set_connections_max(listener, most);
-        }
-    }
 }
 
-/// Tells the admin API of the listeners.
-fn tell(api: &Api, addresses: &Addresses, socket: Option<&AdminSocket>) {
-    let listening = api.listening();
-    listening.add("decide", addresses.decide.clone());
-    listening.add("http", addresses.http.to_string());
-    listening.add("admin", addresses.admin.to_string());
+/// Tells operators of the listeners: the admin API and the metrics.
+fn tell(
+    api: &Api,
+    addresses: &Addresses,
+    socket: Option<&AdminSocket>,
+    page: Option<SocketAddr>,
+    shares: Shares,
+    renewals: &[Renewal],
+) {
+    let add = |name, address, connections_max| {
+        metrics::set_connections_max(name, connections_max);
+        let renewal = renewals.iter().find(|renewal| renewal.listener() == name);
+        let tls = renewal.map(Renewal::shown);
+        api.listening().add(admin::Listener {
+            name,
+            address,
+            connections_max,
+            tls,
+            connections: 0,
+        });
+    };
+    add("decide", addresses.decide.clone(), shares.decide);
+    add("http", addresses.http.to_string(), shares.http);
+    add("admin", addresses.admin.to_string(), shares.admin);
     if let Some(socket) = socket {
-        listening.add("admin_socket", socket.path().display().to_string());
+        add("admin_socket", socket.path().display().to_string(), admin::SOCKET_CONNECTIONS_MAX);
+    }
+    if let Some(page) = page {
+        add(telemetry::LISTENER, page.to_string(), telemetry::CONNECTIONS_MAX);
     }
 }
 

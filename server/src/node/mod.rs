@@ -123,6 +123,7 @@ async fn live(
         status: reload.status(),
         shares: start.shares,
         budget,
+        page: telemetry.page(),
         callers: ending.callers.watch(),
         operators: ending.operators.watch(),
     };

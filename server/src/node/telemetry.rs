@@ -1,14 +1,14 @@
 //! The ways in which a node tells of its work unasked or in the reference's words: the statsd peer
 //! and the listener of the reference's Prometheus names.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
-use tollgate_runtime::cores::{Cores, Options};
+use tollgate_runtime::cores::{Acceptor, Cores, Options};
 use tollgate_runtime::drain::Draining;
 use tollgate_runtime::listen;
 use tollgate_runtime::stream::Listener;
@@ -22,7 +22,7 @@ use crate::statistics::statsd::Exporter;
 use crate::tls::Door;
 
 /// Connections of scrapers.
-const CONNECTIONS_MAX: usize = 100;
+pub(super) const CONNECTIONS_MAX: usize = 100;
 
 /// How long a drain waits for a page in flight.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -56,6 +56,7 @@ pub(super) struct Telemetry {
 
 struct Page {
     listener: TcpListener,
+    address: SocketAddr,
     cores: Cores,
 }
 
@@ -84,11 +85,16 @@ impl Telemetry {
                 let cores = Cores::start(options, move |_| serve.clone())?;
                 let address = listener.local_addr()?;
                 tracing::info!(event = "listening", listener = LISTENER, %address);
-                Some(Page { listener, cores })
+                Some(Page { listener, address, cores })
             }
             _ => None,
         };
         Ok(Self { exporter, page, draining })
+    }
+
+    /// Where the listener is and who gives it connections, if there is one.
+    pub(super) fn page(&self) -> Option<(SocketAddr, Arc<Acceptor>)> {
+        self.page.as_ref().map(|page| (page.address, page.cores.acceptor()))
     }
 
     /// Serves and flushes until the drain starts.

@@ -24,7 +24,7 @@ pub use self::load::{Loaded, load};
 use self::reloader::{Reloaded, Reloader, Started};
 use self::schedule::{Due, Schedule};
 use self::sight::Sight;
-pub use self::status::{ConfigStatus, FailedLoad, StatusSnapshot};
+pub use self::status::{ConfigStatus, FailedLoad, ServerState, StatusSnapshot};
 use self::watch::{Changes, Watch};
 use crate::config::{Config, ratelimit};
 use crate::decide::Decider;

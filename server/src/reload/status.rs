@@ -38,6 +38,19 @@ pub struct StatusSnapshot {
     pub loads_failed: u64,
     /// Why the newest content does not decide; none if it does.
     pub error: Option<FailedLoad>,
+    /// The connection to the server that sends it; none without one.
+    pub server: Option<ServerState>,
+}
+
+/// The connection to the server that sends the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerState {
+    /// Whether there is one.
+    pub is_connected: bool,
+    /// Since when it is so; none before the first try has ended.
+    pub since: Option<Wall>,
+    /// Why the newest try or connection failed; none while there is a connection.
+    pub failure: Option<String>,
 }
 
 /// A content that was refused.
@@ -67,6 +80,7 @@ impl ConfigStatus {
             loads_ok: 1,
             loads_failed: 0,
             error: None,
+            server: None,
         };
         Self { shared: Arc::new(ArcSwap::from_pointee(first)) }
     }
@@ -80,6 +94,7 @@ impl ConfigStatus {
             loads_ok: 0,
             loads_failed: 1,
             error: Some(FailedLoad { at, report: cut(report) }),
+            server: None,
         };
         Self { shared: Arc::new(ArcSwap::from_pointee(first)) }
     }
@@ -94,6 +109,7 @@ impl ConfigStatus {
             loads_ok: 0,
             loads_failed: 0,
             error: None,
+            server: Some(ServerState::default()),
         };
         Self { shared: Arc::new(ArcSwap::from_pointee(first)) }
     }
@@ -133,6 +149,31 @@ impl ConfigStatus {
         metrics::config_recovered();
         let before = self.snapshot();
         let after = StatusSnapshot { error: None, ..StatusSnapshot::clone(&before) };
+        self.shared.store(Arc::new(after));
+    }
+
+    /// There is a connection to the server.
+    pub(crate) fn connected(&self, at: Wall) {
+        metrics::set_xds_connected(true);
+        self.set_server(ServerState { is_connected: true, since: Some(at), failure: None });
+    }
+
+    /// There is no connection to the server, or none any more. The time of the first of several
+    /// failures in a row stays.
+    pub(crate) fn disconnected(&self, failure: &str, at: Wall) {
+        metrics::set_xds_connected(false);
+        let before = self.snapshot();
+        let since = match &before.server {
+            Some(ServerState { is_connected: false, since: Some(since), .. }) => *since,
+            _ => at,
+        };
+        let failure = Some(cut(failure));
+        self.set_server(ServerState { is_connected: false, since: Some(since), failure });
+    }
+
+    fn set_server(&self, server: ServerState) {
+        let before = self.snapshot();
+        let after = StatusSnapshot { server: Some(server), ..StatusSnapshot::clone(&before) };
         self.shared.store(Arc::new(after));
     }
 }
@@ -179,6 +220,23 @@ mod tests {
         status.recover();
         let seen = status.snapshot();
         assert_eq!((seen.loads_ok, seen.loads_failed, &seen.error), (1, 1, &None));
+    }
+
+    #[test]
+    fn the_first_of_several_lost_connections_says_since_when() {
+        let status = ConfigStatus::waiting("xds a:1".into());
+        assert_eq!(status.snapshot().server, Some(ServerState::default()));
+        status.disconnected("refused", at(1));
+        status.disconnected("no route", at(2));
+        let server = status.snapshot().server.clone().unwrap();
+        assert_eq!((server.is_connected, server.since), (false, Some(at(1))));
+        assert_eq!(server.failure.as_deref(), Some("no route"));
+        status.connected(at(3));
+        status.accept(7, at(4));
+        let server = status.snapshot().server.clone().unwrap();
+        assert_eq!((server.is_connected, server.since, server.failure), (true, Some(at(3)), None));
+        status.disconnected("gone", at(5));
+        assert_eq!(status.snapshot().server.clone().unwrap().since, Some(at(5)));
     }
 
     #[test]

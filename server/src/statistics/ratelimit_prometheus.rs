@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Statistics;
 use super::exposition::Page;
 use super::histogram::{BOUNDS, Times};
-use super::reference_names::{Loads, METHOD, counters_of, sanitized};
+use super::reference_names::{Loads, METHOD, counters_of, sanitized, unknown_domains};
 use crate::metrics::ratelimit::{
     CONFIG_LOAD_ERROR, CONFIG_LOAD_SUCCESS, DOMAIN_NOT_FOUND, ERRORS, GLOBAL_SHADOW_MODE,
     LIMIT_COUNTERS, RESPONSE_TIME, TOTAL_REQUESTS,
@@ -48,8 +48,8 @@ type Labels = (String, String, Option<String>);
 pub(crate) fn write(page: &mut Page, statistics: &Statistics, loads: Loads, unit: TimeUnit) {
     limits(page, statistics);
     page.family(DOMAIN_NOT_FOUND, "counter", "Descriptors in domains that are not configured.");
-    for (domain, count) in statistics.unknown_domains.all() {
-        page.sample(DOMAIN_NOT_FOUND, &[("domain", &sanitized(&domain))], count);
+    for (domain, count) in unknown_domains(statistics) {
+        page.sample(DOMAIN_NOT_FOUND, &[("domain", &domain)], count);
     }
     page.family(ERRORS, "counter", "Calls without a decision.");
     let errors = [

@@ -117,3 +117,12 @@ fn times_are_in_the_reference_s_buckets_in_either_unit() {
         assert_eq!(of("ratelimit_service_response_time_seconds_count"), "4");
     }
 }
+
+#[test]
+fn domains_that_are_spelled_alike_make_one_series() {
+    let statistics = Statistics::default();
+    statistics.unknown_domains.count("a:b", 5);
+    statistics.unknown_domains.count("a|b", 3);
+    let samples = samples(&statistics, TimeUnit::Seconds);
+    assert_eq!(shown(&samples, DOMAIN_NOT_FOUND), ["8{domain=a_b}"]);
+}

@@ -3,6 +3,8 @@
 //!
 //! Source: what envoyproxy/ratelimit and its statistics library put on the wire.
 
+use std::collections::BTreeMap;
+
 use super::{LimitFigures, Statistics};
 
 const SERVICE: &str = "ratelimit.service";
@@ -50,11 +52,21 @@ pub(crate) fn others(statistics: &Statistics, loads: Loads) -> Vec<(String, u64)
         (format!("{SERVICE}.call.should_rate_limit.redis_error"), statistics.store_errors()),
         (format!("{SERVER}.{METHOD}.total_requests"), calls),
     ];
-    for (domain, count) in statistics.unknown_domains.all() {
-        let name = format!("{SERVICE}.rate_limit.{}.domain_not_found", sanitized(&domain));
-        all.push((name, count));
+    for (domain, count) in unknown_domains(statistics) {
+        all.push((format!("{SERVICE}.rate_limit.{domain}.domain_not_found"), count));
     }
     all
+}
+
+/// Domains that are not configured, as they are spelled here. Callers choose them, so several may
+/// be spelled alike: those are one counter.
+pub(crate) fn unknown_domains(statistics: &Statistics) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::<_, u64>::new();
+    for (domain, count) in statistics.unknown_domains.all() {
+        let sum = sums.entry(sanitized(&domain)).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    sums
 }
 
 /// The timer of answers.

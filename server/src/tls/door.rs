@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tollgate_core::time::Clock;
 use tollgate_runtime::seldom::Seldom;
 use tollgate_runtime::stream::{Peer, Stream};
 
@@ -76,6 +77,7 @@ impl Door {
         tls: &Tls,
         protocol: Protocol,
         budget: Budget,
+        clock: Arc<dyn Clock>,
     ) -> Result<(Self, Renewal), MaterialError> {
         let fingerprint = tls.fingerprint();
         let served = tls.load(protocol.name())?;
@@ -88,7 +90,8 @@ impl Door {
             failures: metrics::handshake_failures(listener),
             failed: Seldom::default(),
         });
-        let renewal = Renewal::new(Arc::clone(&guard), tls.clone(), protocol, fingerprint, &served);
+        let (renewed, tls) = (Arc::clone(&guard), tls.clone());
+        let renewal = Renewal::new(renewed, tls, protocol, clock, fingerprint, &served);
         Ok((Self(Some(guard)), renewal))
     }
 
@@ -113,7 +116,7 @@ impl Guard {
                 }
                 return Some(Wire::Tls(Box::new(stream)));
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => words(&error),
             Err(_) => format!("not done in {} s", HANDSHAKE_MAX.as_secs()),
         };
         self.failures.increment(1);
@@ -122,6 +125,20 @@ impl Guard {
             tracing::warn!(event = "tls_handshake_failed", listener, number, %peer, error = failed);
         }
         None
+    }
+}
+
+/// What went wrong in a handshake, in an operator's words where the library's need its source.
+fn words(error: &io::Error) -> String {
+    use rustls::{CertificateError, Error};
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
+            "the peer's certificate has none of the names that are let in (client_sans)".to_owned()
+        }
+        Some(Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
+            "the peer does not speak TLS".to_owned()
+        }
+        _ => error.to_string(),
     }
 }
 
@@ -196,5 +213,23 @@ impl AsyncWrite for Wire {
             Self::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{CertificateError, Error, InvalidMessage};
+
+    use super::*;
+
+    #[test]
+    fn a_failed_handshake_is_told_in_an_operator_s_words() {
+        let told = |error: Error| words(&io::Error::new(io::ErrorKind::InvalidData, error));
+        let unnamed = CertificateError::ApplicationVerificationFailure;
+        assert!(told(Error::InvalidCertificate(unnamed)).contains("client_sans"));
+        let clear = Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        assert_eq!(told(clear), "the peer does not speak TLS");
+        assert_eq!(told(Error::NoCertificatesPresented), "peer sent no certificates");
+        assert_eq!(words(&io::Error::other("gone")), "gone");
     }
 }

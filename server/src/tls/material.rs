@@ -5,11 +5,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys, RootCertStore};
 
 use crate::config::open_regular;
 
@@ -53,8 +53,13 @@ impl PairFiles {
         let wrong = |what: String| MaterialError { path: self.key.clone(), what };
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
             .map_err(|_| wrong("holds no private key in PEM".to_owned()))?;
-        let identity = CertifiedKey::from_der(chain, key, &provider())
-            .map_err(|error| wrong(format!("cannot serve {}: {error}", self.cert.display())))?;
+        let identity =
+            CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+                Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                    wrong(format!("is not the key of {}", self.cert.display()))
+                }
+                error => wrong(format!("cannot serve {}: {error}", self.cert.display())),
+            })?;
         Ok(Arc::new(identity))
     }
 }
@@ -130,6 +135,7 @@ mod tests {
         let mixed = PairFiles { cert: one.cert.clone(), key: other.key.clone() };
         let error = mixed.load().unwrap_err();
         assert_eq!(error.path, other.key);
+        assert_eq!(error.what, format!("is not the key of {}", one.cert.display()));
         let missing = PairFiles { cert: folder.path().join("none"), key: one.key.clone() };
         assert_eq!(missing.load().unwrap_err().path, missing.cert);
         let swapped = PairFiles { cert: one.key.clone(), key: one.cert.clone() };

@@ -8,20 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tollgate_core::time::{Clock, NANOS_PER_SECOND};
 
 use super::door::{Guard, Protocol};
 use super::settings::{Served, Tls};
+use super::shown::Shown;
 use crate::metrics;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
+const DAY_SECONDS: i64 = 86_400;
+
 /// Keeps one listener's certificate in step with its files.
-#[derive(Debug)]
 pub(crate) struct Renewal {
     guard: Arc<Guard>,
     tls: Tls,
     protocol: Protocol,
+    /// For what is told of a certificate's end; nothing else depends on it.
+    clock: Arc<dyn Clock>,
+    shown: Shown,
     /// The content that is served.
     served: u64,
     /// A content that was wrong at the last look: somebody may still be writing it.
@@ -35,12 +41,25 @@ impl Renewal {
         guard: Arc<Guard>,
         tls: Tls,
         protocol: Protocol,
+        clock: Arc<dyn Clock>,
         served: u64,
         first: &Served,
     ) -> Self {
-        announce(guard.listener, first);
-        metrics::tls_loaded(guard.listener, first.not_after);
-        Self { guard, tls, protocol, served, doubtful: None, refused: None }
+        let shown = Shown::new(first.not_after);
+        let new =
+            Self { guard, tls, protocol, clock, shown, served, doubtful: None, refused: None };
+        new.announce(first);
+        new
+    }
+
+    /// Whose certificate it is.
+    pub(crate) fn listener(&self) -> &'static str {
+        self.guard.listener
+    }
+
+    /// What operators see of the certificate.
+    pub(crate) fn shown(&self) -> Shown {
+        self.shown.clone()
     }
 
     /// Reads the files, and serves what they hold if that is new and right.
@@ -50,6 +69,7 @@ impl Renewal {
             self.doubtful = None;
             if self.refused.take().is_some() {
                 metrics::tls_recovered(self.guard.listener);
+                self.shown.recover();
                 tracing::info!(event = "tls_recovered", listener = self.guard.listener);
             }
             return;
@@ -68,14 +88,30 @@ impl Renewal {
         let listener = self.guard.listener;
         tracing::error!(event = "tls_rejected", listener, %error, "the old certificate stays");
         metrics::tls_rejected(listener);
+        self.shown.refuse(error.to_string());
         self.refused = Some(content);
     }
 
     fn accept(&mut self, content: u64, served: &Served) {
         self.guard.current.store(Arc::clone(&served.config));
         (self.served, self.doubtful, self.refused) = (content, None, None);
-        announce(self.guard.listener, served);
-        metrics::tls_loaded(self.guard.listener, served.not_after);
+        self.shown.serve(served.not_after);
+        self.announce(served);
+    }
+
+    /// Tells what is served now. One that has ended is served all the same: not every peer looks,
+    /// and a clock may be wrong.
+    fn announce(&self, served: &Served) {
+        let (listener, not_after) = (self.guard.listener, served.not_after);
+        metrics::tls_loaded(listener, not_after);
+        let now = i64::try_from(self.clock.wall().as_nanos() / NANOS_PER_SECOND);
+        let seconds_left = not_after.saturating_sub(now.unwrap_or(i64::MAX));
+        let days_left = seconds_left / DAY_SECONDS;
+        tracing::info!(event = "tls_loaded", listener, not_after, days_left);
+        if seconds_left <= 0 {
+            let advice = "the served certificate has ended: peers that verify it refuse it";
+            tracing::error!(event = "tls_expired", listener, not_after, days_left, "{advice}");
+        }
     }
 }
 
@@ -100,11 +136,6 @@ pub(crate) async fn run(mut all: Vec<Renewal>) -> anyhow::Result<()> {
         });
         all = looked.await?;
     }
-}
-
-fn announce(listener: &'static str, served: &Served) {
-    let not_after = served.not_after;
-    tracing::info!(event = "tls_loaded", listener, not_after);
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, K
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+use tollgate_core::time::ManualClock;
 
 use super::*;
 use crate::budget::Budget;
@@ -15,6 +16,10 @@ use crate::tls::{ClientAuth, Clients, Door, PairFiles, San};
 
 fn budget() -> Budget {
     Budget::new(1 << 20)
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::default())
 }
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -62,7 +67,7 @@ impl Files {
     }
 
     fn renewal(&self) -> Renewal {
-        Door::tls("decide", &self.tls(None, &[]), Protocol::H2, budget()).unwrap().1
+        Door::tls("decide", &self.tls(None, &[]), Protocol::H2, budget(), clock()).unwrap().1
     }
 
     /// A client that trusts the authority and, if it has a file, shows a certificate.
@@ -211,6 +216,8 @@ fn a_broken_pair_keeps_the_old_one_and_is_refused_once_it_stays() {
     assert_eq!((renewal.doubtful.is_some(), renewal.refused), (true, None));
     renewal.look();
     assert_eq!(renewal.refused, renewal.doubtful);
+    let why = renewal.shown().now().refused.unwrap();
+    assert!(why.contains("is not the key of"), "{why}");
     fs::write(files.path("node.crt"), &cert[..cert.len() / 2]).unwrap();
     renewal.look();
     fs::remove_file(files.path("node.crt")).unwrap();
@@ -221,6 +228,7 @@ fn a_broken_pair_keeps_the_old_one_and_is_refused_once_it_stays() {
     fs::write(files.path("node.key"), key).unwrap();
     renewal.look();
     assert_eq!((renewal.doubtful, renewal.refused), (None, None));
+    assert_eq!(renewal.shown().now().refused, None);
     // A pair that is written one file after the other is taken over when it is whole.
     fs::copy(files.path("next.key"), files.path("node.key")).unwrap();
     renewal.look();
@@ -244,7 +252,7 @@ fn a_swapped_link_is_seen() {
     std::os::unix::fs::symlink("1", files.path("..data")).unwrap();
     let pair = PairFiles { cert: files.path("..data/tls.crt"), key: files.path("..data/tls.key") };
     let tls = Tls { pair, clients: None };
-    let mut renewal = Door::tls("decide", &tls, Protocol::H2, budget()).unwrap().1;
+    let mut renewal = Door::tls("decide", &tls, Protocol::H2, budget(), clock()).unwrap().1;
     assert_eq!(shown(&renewal, &files, "node.test"), der(&files.path("1/tls.crt")));
     std::os::unix::fs::symlink("2", files.path("next")).unwrap();
     fs::rename(files.path("next"), files.path("..data")).unwrap();

@@ -75,9 +75,16 @@ pub(super) fn build(
         accepted: 0,
     };
     let (configs, digests) = built.read(response.resources);
+    let judged = ratelimit::judge(&configs, options);
+    // Where resources of one domain make one tree, any tree may lack what could not be read.
+    let is_lacking = built.withheld.others || judged.iter().any(|one| one.domain.is_empty());
+    let may_lack = options.merge_domains && is_lacking;
     let mut named = BTreeSet::new();
-    for Judged { domain, result } in ratelimit::judge(&configs, options) {
+    for Judged { domain, result } in judged {
         match result {
+            Ok(_) if may_lack => {
+                built.keep(&domain, active, before);
+            }
             Ok((rules, options)) => {
                 let digest = digests.get(&*domain).copied().unwrap_or_default();
                 built.digests.0.insert(Arc::clone(&domain), digest);

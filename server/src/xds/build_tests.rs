@@ -45,7 +45,11 @@ impl Node {
 
     /// Takes a response over, whatever is wrong with it; gives what is.
     fn take(&mut self, resources: Vec<Any>) -> Vec<String> {
-        let mut built = build(response(resources), &self.active, &self.digests, Options::default());
+        self.take_with(resources, Options::default())
+    }
+
+    fn take_with(&mut self, resources: Vec<Any>, options: Options) -> Vec<String> {
+        let mut built = build(response(resources), &self.active, &self.digests, options);
         let domains = std::mem::take(&mut built.domains);
         let active = Active::new(domains, Answers::default(), &KeySecret::new(SECRET));
         self.active = active.withholding(built.withheld);
@@ -123,6 +127,23 @@ fn what_cannot_be_read_may_be_any_domain_that_is_missing() {
     assert_eq!(node.domains(), pairs(&[("a", 2), ("b", 1)]));
     assert!(node.active.decides("a") && node.active.decides("b"));
     assert!(!node.active.decides("unknown"), "it may be the one that could not be read");
+}
+
+#[test]
+fn where_domains_are_merged_what_cannot_be_read_may_be_a_part_of_any_domain() {
+    let merged = Options { merge_domains: true };
+    let garbage = || Any { type_url: RATE_LIMIT_CONFIG.into(), value: vec![0x0a, 9, b'x'] };
+    let part = |name: &str, key, number| {
+        any(&RateLimitConfig { name: name.into(), ..config("a", key, number) })
+    };
+    let mut node = Node::new();
+    let both = vec![part("1", "j", 1), part("2", "k", 1)];
+    assert_eq!(node.take_with(both, merged), [""; 0]);
+    let before = node.digests.clone();
+    node.take_with(vec![part("1", "j", 2), garbage(), any(&config("b", "k", 2))], merged);
+    assert_eq!(node.domains(), pairs(&[("a", 1), ("a", 1)]), "a rule of `a` was lost");
+    assert_eq!(node.digests, before);
+    assert!(node.active.decides("a") && !node.active.decides("b"));
 }
 
 #[test]

@@ -41,6 +41,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Refused domains that are logged by name; all are in the status, within its bound.
 const LOGGED_MAX: usize = 20;
 
+/// Lost connections in a row of which each is logged; later ones when their number is a power of two.
+const LOST_LOGGED: u32 = 4;
+
 /// The subscription, with what it replaces.
 pub(crate) struct Client {
     settings: Arc<Settings>,
@@ -54,6 +57,8 @@ pub(crate) struct Client {
     withheld: Withheld,
     refusals: Refusals,
     foreign: Seldom,
+    /// Connections that were lost or never made since the last response.
+    lost: u32,
 }
 
 /// What the client works with.
@@ -76,7 +81,7 @@ impl Client {
     /// A client that has not connected.
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { settings, options, answers, decider, clock, status } = parts;
-        metrics::set_xds_connected(false);
+        metrics::xds_awaited();
         Self {
             machine: Machine::new(settings.backoff),
             settings: Arc::new(settings),
@@ -89,6 +94,7 @@ impl Client {
             withheld: Withheld::default(),
             refusals: Refusals::default(),
             foreign: Seldom::default(),
+            lost: 0,
         }
     }
 
@@ -100,26 +106,36 @@ impl Client {
                 why = self.subscribe() => Some(why),
                 Some(()) = hangup.recv() => None,
             };
-            metrics::set_xds_connected(false);
+            let at = self.clock.wall();
+            self.status.disconnected(why.as_deref().unwrap_or("reconnecting, as asked"), at);
             let wait = self.machine.ended(self.clock.monotonic(), fraction());
             let server = self.settings.target.to_string();
             let Some(error) = why else {
                 tracing::info!(event = "xds_reconnecting", server, "asked to");
                 continue;
             };
-            let retry_in_ms = wait.as_millis() as u64;
-            tracing::warn!(
-                event = "xds_disconnected",
-                server,
-                error,
-                retry_in_ms,
-                "what decides stays"
-            );
+            self.tell_lost(&server, &error, wait);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 Some(()) = hangup.recv() => {}
             }
         }
+    }
+
+    /// Says why a connection ended; of many in a row without a response the first few, then fewer
+    /// and fewer.
+    fn tell_lost(&mut self, server: &str, error: &str, wait: Duration) {
+        self.lost = self.lost.saturating_add(1);
+        let number = self.lost;
+        if number > LOST_LOGGED && !number.is_power_of_two() {
+            return;
+        }
+        let retry_in_ms = wait.as_millis() as u64;
+        let then = match self.decider.active().is_loaded() {
+            true => "what decides stays",
+            false => "no call is answered until limits have come",
+        };
+        tracing::warn!(event = "xds_disconnected", server, number, error, retry_in_ms, "{then}");
     }
 
     /// One connection with one stream; gives why it ended.
@@ -134,7 +150,7 @@ impl Client {
         let channel = connect(&self.settings).await?;
         let server = self.settings.target.to_string();
         tracing::info!(event = "xds_connected", server, node_id = self.settings.node_id);
-        metrics::set_xds_connected(true);
+        self.status.connected(self.clock.wall());
         let mut grpc =
             Grpc::new(channel).max_decoding_message_size(self.settings.message_bytes_max);
         grpc.ready().await.map_err(|error| causes(&error))?;
@@ -213,6 +229,7 @@ impl Client {
         let read = tokio::task::spawn_blocking(move || Response::read(&bytes)).await;
         let response = read.map_err(|error| error.to_string())?;
         let response = response.map_err(|malformed| format!("a response {malformed}"))?;
+        self.lost = 0;
         if !response.is_ours() {
             metrics::count_xds_response(XdsResponse::Foreign);
             if let Some(number) = self.foreign.count() {

@@ -123,7 +123,8 @@ impl Validator<'_> {
 
     fn refuse_less_in_flight_than_a_message(&mut self, trail: &Trail<'_>, raw: &raw::RawBounds) {
         let (message, all) = (raw.message_bytes_max, raw.in_flight_bytes_max);
-        if all.0 < message.0 {
+        // Below its own range that is said, and enough.
+        if all.0 < message.0 && all.0 >= raw::IN_FLIGHT_BYTES.min {
             let expected = format!("expected at least message_bytes_max, {message}, found {all}");
             self.issues.push(self.document.issue(trail, expected));
         }

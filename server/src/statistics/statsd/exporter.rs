@@ -13,7 +13,7 @@ use super::Statsd;
 use super::changes::{Change, Told};
 use super::lines::Lines;
 use super::transport::{Transport, Unsent, chunk_bytes_max};
-use crate::metrics::count_statsd_flush;
+use crate::metrics::{count_statsd_flush, statsd_awaited};
 use crate::reload::ConfigStatus;
 use crate::statistics::{LimitFigures, Statistics};
 
@@ -43,6 +43,7 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// An exporter that has told nothing yet.
     pub(crate) fn new(settings: Statsd, statistics: Arc<Statistics>, status: ConfigStatus) -> Self {
+        statsd_awaited();
         let lines = Lines::new(settings.clone());
         let told = Told::default();
         let transport = None;

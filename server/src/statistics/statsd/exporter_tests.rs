@@ -220,3 +220,21 @@ async fn a_peer_that_never_reads_costs_a_bounded_time_and_nothing_is_told_twice(
     let sums = add_up(whole);
     assert!(sums.values().all(|sum| *sum <= flushes), "something was told twice");
 }
+
+#[tokio::test]
+async fn domains_that_are_spelled_alike_on_the_wire_are_told_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (statistics, mut exporter) =
+        exporter(Protocol::StatsdTcp, listener.local_addr().unwrap().port());
+    statistics.unknown_domains.count("a:b", 5);
+    statistics.unknown_domains.count("a|b", 3);
+    exporter.flush().await.unwrap();
+    let (mut peer, _) = accept(&listener).await;
+    let all = sums(&mut peer, 2).await;
+    assert_eq!(all["ratelimit.service.rate_limit.a_b.domain_not_found"], 8);
+    // Nothing was added: nothing is told, and the next line is the next change.
+    exporter.flush().await.unwrap();
+    statistics.count_shadowed();
+    exporter.flush().await.unwrap();
+    assert_eq!(sums(&mut peer, 1).await, named(&[("global_shadow_mode", 1)]));
+}
