@@ -49,7 +49,8 @@ pub enum Greeting {
     Quiet,
 }
 
-/// Serves until SIGINT or SIGTERM, then drains: see [`ending`]. A second signal ends the process at once.
+/// Serves until SIGINT or SIGTERM, then drains: see `ending.rs`. A second signal ends the
+/// process at once.
 ///
 /// # Errors
 /// If an address cannot be bound or the operating system refuses a thread or a handler.
