@@ -8,7 +8,7 @@
 //! less than the limit is admitted.
 //!
 //! Hits are admitted whole or not at all, and refused hits spend nothing. A refund takes back the
-//! latest hits first. Times are log times.
+//! latest hits first. Times are log times, and do not run backwards: the shard sees to that.
 //!
 //! What a changed rule does to a live window: a new number acts with the next hit over the same
 //! runs, across the change from exact to parts and back; a new length is another bucket.
@@ -34,10 +34,6 @@ pub struct SlidingWindow {
     /// Oldest first.
     runs: VecDeque<Run>,
     hits: u64,
-    /// The latest time of any charge, admitted or not. Threads apply charges a little out of order,
-    /// and what is answered after another answer was not given before it: such a charge is judged,
-    /// and counted, at this time.
-    latest: LogTime,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +45,12 @@ struct Run {
 impl SlidingWindow {
     /// A window of this length, in which nothing was admitted.
     pub fn fresh(window: Window) -> Self {
-        Self { length: window.nanos(), runs: VecDeque::new(), hits: 0, latest: LogTime::default() }
+        Self { length: window.nanos(), runs: VecDeque::new(), hits: 0 }
     }
 
     /// Applies `charge`.
     pub fn charge(&mut self, quota: &Quota, charge: Charge, now: Now) -> Outcome {
         let length = self.length;
-        self.latest = self.latest.max(now.log);
-        let now = Now { log: self.latest, ..now };
         self.forget(now);
         let before = self.hits;
         let limit = u64::from(quota.limit);

@@ -100,18 +100,6 @@ fn most_in_any_window(admitted: &[(u64, u64)], length: u64) -> u64 {
     admitted.iter().map(|(start, _)| within(*start)).max().unwrap_or(0)
 }
 
-#[test]
-fn a_hit_that_comes_late_is_counted_when_it_comes() {
-    let quota = quota(2, Window::of_unit(Unit::Minute));
-    let mut window = SlidingWindow::fresh(quota.window);
-    assert!(window.charge(&quota, Charge::Hits(3), at(10)).over);
-    // Read the clock before that one, and is answered after it.
-    assert!(!window.charge(&quota, Charge::Hits(2), at(5)).over);
-    let minute = 60 * NANOS_PER_SECOND;
-    assert!(window.charge(&quota, Charge::Hits(1), at(5 + minute)).over);
-    assert!(!window.charge(&quota, Charge::Hits(1), at(10 + minute)).over);
-}
-
 proptest! {
     /// Sweeps every window over all admissions: never more than the limit, exact or in parts, at
     /// any resolution of times, with the number changing to no more than the greatest one used.
@@ -164,27 +152,5 @@ proptest! {
                 prop_assert!(!later.charge(&quota, charge, at(then)).over);
             }
         }
-    }
-
-    /// Decisions of several threads may be applied a little out of order: the promise holds for the
-    /// times at which they can have been answered, which no refused one before them exceeds.
-    #[test]
-    fn times_out_of_order_admit_no_more(
-        limit in prop_oneof![1..10_u32, 500..600_u32],
-        steps in proptest::collection::vec((0..3_000_000_u64, 0..500_000_u64, 1..60_u64), 1..200),
-    ) {
-        let length = 10_000_000;
-        let quota = quota(limit, Window::of_length(Duration::from_nanos(length)).unwrap());
-        let mut window = SlidingWindow::fresh(quota.window);
-        let (mut clock, mut latest, mut admitted) = (1_000_000, 0, Vec::new());
-        for (pause, behind, hits) in steps {
-            clock += pause;
-            let now = clock - behind;
-            latest = latest.max(now);
-            if !window.charge(&quota, Charge::Hits(hits), at(now)).over {
-                admitted.push((latest, hits));
-            }
-        }
-        prop_assert!(most_in_any_window(&admitted, length) <= u64::from(limit));
     }
 }
