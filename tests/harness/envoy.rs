@@ -118,6 +118,23 @@ impl Envoy {
         self.process.stdout().all()
     }
 
+    /// Sends GETs one after the other and expects these statuses.
+    ///
+    /// # Errors
+    /// When one has another status, or there is no whole answer in time.
+    pub async fn expect(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        statuses: &[u16],
+    ) -> anyhow::Result<()> {
+        for (index, status) in statuses.iter().enumerate() {
+            let answer = self.get(path, headers).await?;
+            ensure!(answer.status == *status, "{path} {headers:?}, request {index}: {answer:?}");
+        }
+        Ok(())
+    }
+
     /// One of Envoy's own counters; nought if it does not exist yet.
     ///
     /// # Errors

@@ -160,19 +160,6 @@ impl Gateway {
         let envoy = Envoy::start(&binary, &arrange(bootstrap)).await?;
         Ok(Some(Self { envoy, node, upstream, _ads: ads }))
     }
-
-    async fn expect(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-        statuses: &[u16],
-    ) -> anyhow::Result<()> {
-        for (at, status) in statuses.iter().enumerate() {
-            let answer = self.envoy.get(path, headers).await?;
-            ensure!(answer.status == *status, "{path} {headers:?}: {at}: {answer:?}");
-        }
-        Ok(())
-    }
 }
 
 const ALLOWED_THEN_DENIED: [u16; 4] = [200, 200, 429, 429];
@@ -188,23 +175,23 @@ async fn every_matcher_allows_its_number_and_denies_the_next() -> anyhow::Result
         return Ok(());
     };
     let (one, two) = ([("x-user", "one")], [("x-user", "two")]);
-    gateway.expect("/header", &one, &ALLOWED_THEN_DENIED).await?;
-    gateway.expect("/header", &two, &[200; 4]).await?;
-    gateway.expect("/inverted", &two, &ALLOWED_THEN_DENIED).await?;
-    gateway.expect("/inverted", &one, &[200; 4]).await?;
+    gateway.envoy.expect("/header", &one, &ALLOWED_THEN_DENIED).await?;
+    gateway.envoy.expect("/header", &two, &[200; 4]).await?;
+    gateway.envoy.expect("/inverted", &two, &ALLOWED_THEN_DENIED).await?;
+    gateway.envoy.expect("/inverted", &one, &[200; 4]).await?;
     for user in [one, two] {
-        gateway.expect("/distinct", &user, &ALLOWED_THEN_DENIED).await?;
+        gateway.envoy.expect("/distinct", &user, &ALLOWED_THEN_DENIED).await?;
     }
-    gateway.expect("/distinct", &[], &[200; 4]).await?;
-    gateway.expect("/method", &[], &ALLOWED_THEN_DENIED).await?;
-    gateway.expect("/path/deep/er", &[], &ALLOWED_THEN_DENIED).await?;
-    gateway.expect("/path/shallow", &[], &[200; 4]).await?;
+    gateway.envoy.expect("/distinct", &[], &[200; 4]).await?;
+    gateway.envoy.expect("/method", &[], &ALLOWED_THEN_DENIED).await?;
+    gateway.envoy.expect("/path/deep/er", &[], &ALLOWED_THEN_DENIED).await?;
+    gateway.envoy.expect("/path/shallow", &[], &[200; 4]).await?;
     for path in ["/cidr", "/outside", "/each-client", "/query?q=one", "/anything"] {
-        gateway.expect(path, &[], &ALLOWED_THEN_DENIED).await?;
+        gateway.envoy.expect(path, &[], &ALLOWED_THEN_DENIED).await?;
     }
-    gateway.expect("/query?q=two", &[], &[200; 4]).await?;
+    gateway.envoy.expect("/query?q=two", &[], &[200; 4]).await?;
     for path in ["/each-query?q=one", "/each-query?q=two"] {
-        gateway.expect(path, &[], &ALLOWED_THEN_DENIED).await?;
+        gateway.envoy.expect(path, &[], &ALLOWED_THEN_DENIED).await?;
     }
     let (limited, free) = (13, 5);
     let arrived = gateway.upstream.arrived();
@@ -239,11 +226,11 @@ async fn shared_rules_shadows_and_blocks_are_what_they_say() -> anyhow::Result<(
     let name = "gateway_shapes::shared_rules_shadows_and_blocks_are_what_they_say";
     let Some(gateway) = Gateway::start(name, resources, arrange).await? else { return Ok(()) };
     // Two routes, one counter.
-    gateway.expect("/first", &[], &[200, 200]).await?;
-    gateway.expect("/second", &[], &[200, 429]).await?;
-    gateway.expect("/first", &[], &[429]).await?;
-    gateway.expect("/shadow", &[], &[200; 5]).await?;
-    gateway.expect("/blocked", &[], &[429; 2]).await?;
+    gateway.envoy.expect("/first", &[], &[200, 200]).await?;
+    gateway.envoy.expect("/second", &[], &[200, 429]).await?;
+    gateway.envoy.expect("/first", &[], &[429]).await?;
+    gateway.envoy.expect("/shadow", &[], &[200; 5]).await?;
+    gateway.envoy.expect("/blocked", &[], &[429; 2]).await?;
     ensure!(gateway.upstream.arrived() == 8, "{}", gateway.upstream.arrived());
     gateway.node.stop().await
 }
@@ -270,13 +257,13 @@ async fn a_cost_is_charged_at_the_request_or_after_the_response() -> anyhow::Res
     let name = "gateway_shapes::a_cost_is_charged_at_the_request_or_after_the_response";
     let Some(gateway) = Gateway::start(name, resources, arrange).await? else { return Ok(()) };
     // Three each: nine are more than seven.
-    gateway.expect("/before", &[], &[200, 200, 429]).await?;
+    gateway.envoy.expect("/before", &[], &[200, 200, 429]).await?;
     // A peek at what is spent exactly still passes; the response after it is what goes beyond.
     for spent in [5, 10, 15] {
-        gateway.expect("/after", &[], &[200]).await?;
+        gateway.envoy.expect("/after", &[], &[200]).await?;
         expect_spent(&gateway.node, &after, spent).await?;
     }
-    gateway.expect("/after", &[], &[429]).await?;
+    gateway.envoy.expect("/after", &[], &[429]).await?;
     gateway.node.stop().await
 }
 

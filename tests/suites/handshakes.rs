@@ -79,7 +79,7 @@ async fn keys_that_are_renewed_without_end() -> anyhow::Result<()> {
 async fn greetings_half_sent_over_many_connections() -> anyhow::Result<()> {
     let world = World::new()?;
     let mut siege = Siege::start(Tollgate::builder().sections(SMALL).http(&world.tls)).await?;
-    let address = siege.tollgate.http_addr();
+    let address = siege.honest.tollgate.http_addr();
     let half = half_a_greeting();
     let attack = async {
         let mut held = Vec::new();
@@ -94,8 +94,12 @@ async fn greetings_half_sent_over_many_connections() -> anyhow::Result<()> {
     };
     let held = siege.under(GROWTH_MAX, attack).await?;
     wait::until("handshakes that found no room", BOUND, async || {
-        let text =
-            siege.tollgate.admin_get("/metrics").await.map(|answer| answer.text().into_owned());
+        let text = siege
+            .honest
+            .tollgate
+            .admin_get("/metrics")
+            .await
+            .map(|answer| answer.text().into_owned());
         let name = "tollgate_tls_handshake_failures_total{listener=\"http\"} ";
         let count = |text: String| {
             let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
@@ -108,7 +112,7 @@ async fn greetings_half_sent_over_many_connections() -> anyhow::Result<()> {
     })
     .await?;
     // Those that are left hold up no end.
-    siege.tollgate.stop().await?;
+    siege.honest.tollgate.stop().await?;
     drop(held);
     Ok(())
 }

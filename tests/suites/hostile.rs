@@ -11,17 +11,13 @@ use tokio::net::TcpStream;
 use tollgate_tests::http;
 use tollgate_tests::raw_grpc::{CALL_BOUND, RawAnswer, RawGrpc, framed};
 use tollgate_tests::rls::{
-    self, RateLimitRequest, SHOULD_RATE_LIMIT, admitted, descriptor, request, requests,
+    self, RateLimitRequest, SHOULD_RATE_LIMIT, descriptor, request, requests,
 };
 use tollgate_tests::seed::Seed;
 use tollgate_tests::tollgate::Tollgate;
 use tonic::Code;
 
-const LIMITS: &str = "
-domain: honest
-descriptors:
-  - {key: client, rate_limit: {unit: year, requests_per_unit: 100000}}
-";
+use crate::honest::Honest;
 
 const MEGABYTE: usize = 1024 * 1024;
 
@@ -38,43 +34,22 @@ const REFUSALS: [Code; 6] = [
     Code::Unimplemented, // of a compression
 ];
 
-/// A node, and an honest client of it whose count is known.
+/// A node, and what is thrown at it.
 struct Target {
-    tollgate: Tollgate,
-    pid: u32,
-    remaining: Option<u32>,
+    honest: Honest,
 }
 
 impl Target {
     async fn start() -> anyhow::Result<Self> {
-        let mut tollgate = Tollgate::builder().limits("honest.yaml", LIMITS).start().await?;
-        let pid = tollgate.process().pid();
-        let mut target = Self { tollgate, pid, remaining: None };
-        target.expect_unharmed().await?;
-        Ok(target)
+        Ok(Self { honest: Honest::start(Tollgate::builder()).await? })
     }
 
     fn address(&self) -> SocketAddr {
-        self.tollgate.decide_addr()
+        self.honest.tollgate.decide_addr()
     }
 
     async fn raw(&self) -> anyhow::Result<RawGrpc> {
         RawGrpc::connect(self.address()).await
-    }
-
-    /// An honest call on a new connection is admitted, and only honest calls have counted.
-    async fn expect_unharmed(&mut self) -> anyhow::Result<()> {
-        let mut client = self.tollgate.rls().await?;
-        let call = client.should_rate_limit(request("honest", &[("client", "honest")]));
-        let answer = call.await.context("the honest call")?.into_inner();
-        ensure!(admitted(&answer)?, "the honest call was denied: {answer:?}");
-        let remaining = answer.statuses.first().context("no status")?.limit_remaining;
-        if let Some(before) = self.remaining.replace(remaining) {
-            ensure!(remaining + 1 == before, "from {before} to {remaining} by one hit");
-        }
-        ensure!(self.tollgate.process().exited()?.is_none(), "the process ended");
-        ensure!(self.tollgate.process().pid() == self.pid);
-        Ok(())
     }
 
     /// Sends one message on a connection of its own and expects a refusal.
@@ -82,7 +57,7 @@ impl Target {
         let answer = self.raw().await?.call(SHOULD_RATE_LIMIT, message).await;
         let answer = answer.with_context(|| what.to_owned())?;
         ensure!(REFUSALS.contains(&answer.code), "{what}: {answer:?}");
-        self.expect_unharmed().await.with_context(|| format!("after {what}"))?;
+        self.honest.ask().await.with_context(|| format!("after {what}"))?;
         Ok(answer)
     }
 }
@@ -102,7 +77,7 @@ async fn random_bytes_are_refused() -> anyhow::Result<()> {
         let refused = REFUSALS.contains(&answer.code);
         ensure!(refused || sensible, "round {round}: {bytes:?}: {answer:?}");
     }
-    target.expect_unharmed().await
+    target.honest.ask().await
 }
 
 #[tokio::test]
@@ -128,7 +103,7 @@ async fn honest_requests_with_flipped_bytes_are_answered() -> anyhow::Result<()>
             "round {round}: {bytes:?}: {answer:?}"
         );
     }
-    target.expect_unharmed().await
+    target.honest.ask().await
 }
 
 #[tokio::test]
@@ -191,14 +166,14 @@ async fn frames_that_lie_are_refused() -> anyhow::Result<()> {
         let answer = target.raw().await?.call_unframed(SHOULD_RATE_LIMIT, frame).await;
         let answer = answer.with_context(|| what.to_owned())?;
         ensure!(REFUSALS.contains(&answer.code), "{what}: {answer:?}");
-        target.expect_unharmed().await.with_context(|| format!("after {what}"))?;
+        target.honest.ask().await.with_context(|| format!("after {what}"))?;
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn json_that_cannot_be_read_is_refused_and_counted() -> anyhow::Result<()> {
-    let tollgate = Tollgate::builder().limits("honest.yaml", LIMITS).start().await?;
+    let tollgate = Tollgate::builder().start().await?;
     for body in ["", "{", "[]", "{\"domain\": 1}", "{\"dominion\": \"x\"}"] {
         let answer = http::post(tollgate.http_addr(), "/json", &[], body.to_owned()).await?;
         ensure!(answer.status == 400, "{body}: {answer:?}");
@@ -216,7 +191,7 @@ async fn a_method_that_does_not_exist_is_unimplemented() -> anyhow::Result<()> {
         let answer = target.raw().await?.call(method, &[]).await.with_context(|| method)?;
         ensure!(answer.code == Code::Unimplemented, "{method}: {answer:?}");
     }
-    target.expect_unharmed().await
+    target.honest.ask().await
 }
 
 #[tokio::test]
@@ -238,7 +213,7 @@ async fn bytes_that_are_not_http2_end_the_connection() -> anyhow::Result<()> {
         let ended = tokio::time::timeout(CALL_BOUND, stream.read_to_end(&mut rest)).await;
         ensure!(ended.is_ok(), "the connection stays open after {bytes:?}");
     }
-    target.expect_unharmed().await
+    target.honest.ask().await
 }
 
 #[tokio::test]
@@ -252,7 +227,7 @@ async fn half_open_connections_hold_up_nobody() -> anyhow::Result<()> {
             held.push(stream);
         }
     }
-    target.expect_unharmed().await?;
+    target.honest.ask().await?;
 
     let message = framed(&request("honest", &[("client", "hostile")]).encode_to_vec());
     let mut raw = target.raw().await?;
@@ -262,7 +237,7 @@ async fn half_open_connections_hold_up_nobody() -> anyhow::Result<()> {
         call.send(message.slice(..message.len() / 2)).await?;
         stalled.push(call);
     }
-    target.expect_unharmed().await?;
+    target.honest.ask().await?;
     // The same connection still serves others, and each stalled call can still end well.
     ensure!(raw.call(SHOULD_RATE_LIMIT, &message[5..]).await?.code == Code::Ok);
     for mut call in stalled {
@@ -271,5 +246,5 @@ async fn half_open_connections_hold_up_nobody() -> anyhow::Result<()> {
         ensure!(answer.code == Code::Ok, "{answer:?}");
     }
     drop(held);
-    target.expect_unharmed().await
+    target.honest.ask().await
 }

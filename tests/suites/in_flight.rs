@@ -69,7 +69,7 @@ async fn attack(
 /// Waits until the node has refused some calls for want of room.
 async fn refused(siege: &Siege) -> anyhow::Result<()> {
     let refused = wait::until("refused calls", CALL_BOUND, async || {
-        let metrics = siege.tollgate.admin_get("/metrics").await;
+        let metrics = siege.honest.tollgate.admin_get("/metrics").await;
         let name = "tollgate_calls_refused_total{reason=\"no_room\"} ";
         let count = metrics.map(|answer| {
             let text = answer.text();
@@ -163,7 +163,7 @@ async fn answers_without_leave_to_send_them() -> anyhow::Result<()> {
 async fn bodies_half_sent_over_http1() -> anyhow::Result<()> {
     let sections = "bounds: {in_flight_bytes_max: 1MiB}";
     let mut siege = Siege::start(Tollgate::builder().sections(sections)).await?;
-    let address = siege.tollgate.http_addr();
+    let address = siege.honest.tollgate.http_addr();
     let head = "POST /json HTTP/1.1\r\nhost: x\r\ncontent-length: 200000\r\n\r\n";
     let half = [head.as_bytes(), &vec![b' '; 100_000]].concat();
     let attack = async {
@@ -201,7 +201,7 @@ async fn bodies_half_sent_over_http1() -> anyhow::Result<()> {
 #[tokio::test]
 async fn heads_without_end_over_http1() -> anyhow::Result<()> {
     let mut siege = Siege::start(small()).await?;
-    let address = siege.tollgate.http_addr();
+    let address = siege.honest.tollgate.http_addr();
     let attack = async {
         for line in ["x: y\r\n".to_owned(), format!("x: {}", "y".repeat(1_000))] {
             let mut stream = TcpStream::connect(address).await?;

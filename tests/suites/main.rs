@@ -16,6 +16,7 @@ mod gateway_shapes;
 mod handshakes;
 mod harness;
 mod health;
+mod honest;
 mod hostile;
 mod in_flight;
 mod load;

@@ -68,20 +68,6 @@ impl Example {
         room_in_the_minute().await?;
         Ok(Some(Self { envoy, upstream, _tollgate: tollgate, _data: data }))
     }
-
-    /// Sends requests one after the other and expects these statuses.
-    async fn expect(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-        statuses: &[u16],
-    ) -> anyhow::Result<()> {
-        for (index, status) in statuses.iter().enumerate() {
-            let answer = self.envoy.get(path, headers).await?;
-            ensure!(answer.status == *status, "{path} {headers:?}, request {index}: {answer:?}");
-        }
-        Ok(())
-    }
 }
 
 async fn start_tollgate(data: &Path) -> anyhow::Result<(Process, SocketAddr)> {
@@ -156,16 +142,17 @@ async fn the_example_limits_what_its_integration_tests_say() -> anyhow::Result<(
     let name = "reference_example::the_example_limits_what_its_integration_tests_say";
     let Some(example) = Example::start(name).await? else { return Ok(()) };
     // The route that names clusters: 1 a minute for proxy → mock.
-    example.expect("/test", &[], &[200, 429]).await?;
-    example.expect("/header", &[("foo", "a")], &[200, 200, 429]).await?;
+    example.envoy.expect("/test", &[], &[200, 429]).await?;
+    example.envoy.expect("/header", &[("foo", "a")], &[200, 200, 429]).await?;
     example
+        .envoy
         .expect("/twoheader", &[("foo", "pelle"), ("baz", "not-so-shady")], &[200, 200, 200, 429])
         .await?;
     // A shadow never stops anybody.
-    example.expect("/twoheader", &[("foo", "pelle"), ("baz", "shady")], &[200; 6]).await?;
-    example.expect("/unspec", &[("unspec", "unspecified_value")], &[200, 200, 429]).await?;
+    example.envoy.expect("/twoheader", &[("foo", "pelle"), ("baz", "shady")], &[200; 6]).await?;
+    example.envoy.expect("/unspec", &[("unspec", "unspecified_value")], &[200, 200, 429]).await?;
     // A request without the header has no descriptor.
-    example.expect("/unspec", &[], &[200; 4]).await
+    example.envoy.expect("/unspec", &[], &[200; 4]).await
 }
 
 #[tokio::test]
@@ -173,19 +160,19 @@ async fn limits_of_the_example_replace_each_other() -> anyhow::Result<()> {
     let name = "reference_example::limits_of_the_example_replace_each_other";
     let Some(example) = Example::start(name).await? else { return Ok(()) };
     let banned = [("foo", "bkthomps"), ("bar", "banned")];
-    example.expect("/twoheader", &banned, &[429]).await?;
+    example.envoy.expect("/twoheader", &banned, &[429]).await?;
     let with = |destination| {
         [banned[0], banned[1], ("source_cluster", "proxy"), ("destination_cluster", destination)]
     };
-    example.expect("/fourheader", &with("mock"), &[429]).await?;
-    example.expect("/fourheader", &with("override"), &[200, 200, 429]).await?;
+    example.envoy.expect("/fourheader", &with("mock"), &[429]).await?;
+    example.envoy.expect("/fourheader", &with("override"), &[200, 200, 429]).await?;
     let mine = [("foo", "my_foo"), ("bar", "bkthomps"), ("source_cluster", "proxy")];
     let to = |destination| [mine[0], mine[1], mine[2], ("destination_cluster", destination)];
-    example.expect("/fourheader", &to("bkthomps"), &[200, 200, 429]).await?;
-    example.expect("/fourheader", &to("not_bkthomps"), &[200, 429]).await?;
+    example.envoy.expect("/fourheader", &to("bkthomps"), &[200, 200, 429]).await?;
+    example.envoy.expect("/fourheader", &to("not_bkthomps"), &[200, 429]).await?;
     let account =
         [mine[0], mine[1], mine[2], ("destination_cluster", "fake"), ("category", "account")];
-    example.expect("/fiveheader", &account, &[200, 200, 200, 200, 429]).await
+    example.envoy.expect("/fiveheader", &account, &[200, 200, 200, 200, 429]).await
 }
 
 #[tokio::test]
@@ -193,7 +180,7 @@ async fn quota_of_the_example_is_spent_by_requests_and_by_answers() -> anyhow::R
     let name = "reference_example::quota_of_the_example_is_spent_by_requests_and_by_answers";
     let Some(example) = Example::start(name).await? else { return Ok(()) };
     // Two services share it: 1 and 2 a minute, and the request passes while one has some left.
-    example.expect("/quota", &[], &[200, 200, 429]).await?;
+    example.envoy.expect("/quota", &[], &[200, 200, 429]).await?;
     let arrived = example.upstream.arrived();
     ensure!(arrived == 2, "{arrived} requests reached the upstream");
     let answer = example.envoy.get("/", &[]).await?;
