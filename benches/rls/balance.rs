@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
-use tollgate_benches::drive::{Fleet, Order, RLS_PATH, Shape, Work};
+use tollgate_benches::drive::Shape;
 use tollgate_benches::usage;
 
 use crate::cases::Case;
 use crate::extent::Extent;
 use crate::report::Spread;
-use crate::rounds::{RUN_TIME_MAX, WARM_UP, check};
+use crate::rounds::{check, warmed};
 use crate::servers::Starter;
 
 /// The name that `--case` knows it by.
@@ -68,16 +68,8 @@ async fn read(
     extent: &Extent,
 ) -> anyhow::Result<f64> {
     let server = starter.start_tollgate()?;
-    let fleet = Fleet::connect(server.address(), RLS_PATH, shape).await?;
-    let mut work = Work {
-        bodies: case.bodies.clone(),
-        order: Order::Drawn,
-        length: WARM_UP,
-        seed: u64::from(round),
-        time_max: RUN_TIME_MAX,
-    };
-    check(&fleet.run(&work).await?, case.expected)?;
-    work.length = extent.length;
+    let reading = (case.expected, extent.length);
+    let (fleet, work) = warmed(case, &server, shape, round, reading).await?;
     let before = usage::threads(server.pid(), CORE)?;
     check(&fleet.run(&work).await?, case.expected)?;
     let after = usage::threads(server.pid(), CORE)?;

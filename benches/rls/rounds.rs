@@ -122,14 +122,14 @@ async fn pair(
     }
 }
 
-async fn sample(
+/// Connections to `server` that have answered for a while, and the work of a reading of this length.
+pub(crate) async fn warmed(
     case: &Case,
+    server: &ServerProcess,
     shape: Shape,
     round: u32,
-    side: Side,
-    server: &ServerProcess,
-    length: Length,
-) -> anyhow::Result<Sample> {
+    (expected, length): (Code, Length),
+) -> anyhow::Result<(Fleet, Work)> {
     let fleet = Fleet::connect(server.address(), RLS_PATH, shape).await?;
     let mut work = Work {
         bodies: case.bodies.clone(),
@@ -138,9 +138,20 @@ async fn sample(
         seed: u64::from(round),
         time_max: RUN_TIME_MAX,
     };
-    check(&fleet.run(&work).await?, expected(case, side))?;
-
+    check(&fleet.run(&work).await?, expected)?;
     work.length = length;
+    Ok((fleet, work))
+}
+
+async fn sample(
+    case: &Case,
+    shape: Shape,
+    round: u32,
+    side: Side,
+    server: &ServerProcess,
+    length: Length,
+) -> anyhow::Result<Sample> {
+    let (fleet, work) = warmed(case, server, shape, round, (expected(case, side), length)).await?;
     let before = usage::cpu_time(server.pid())?;
     let outcome = fleet.run(&work).await?;
     let cpu = usage::cpu_time(server.pid())?.saturating_sub(before);
