@@ -58,7 +58,7 @@ impl Ticket {
 ///     let settled = reservation.commit(needed).await?;
 ///     assert_eq!(settled.charged, 37);
 /// }
-/// assert_eq!(client.peek(&Check::limit("tokens")).await?.remaining(), Some(963));
+/// assert_eq!(client.peek(&Check::limit("tokens").hits(0)).await?.remaining(), Some(963));
 /// # Ok(())
 /// # }
 /// ```

@@ -61,6 +61,9 @@ impl Inner {
         let mut progress = Progress { is_in_doubt: false, is_sent: false };
         let attempts = self.attempts(call, deadline, &watched, &mut progress, attempt);
         let result = match tokio::time::timeout_at(deadline, attempts).await {
+            Ok(Err(Error::DeadlineExceeded { executed, .. })) => {
+                Err(Error::DeadlineExceeded { timeout, executed })
+            }
             Ok(result) => result,
             Err(_) => Err(Error::DeadlineExceeded { timeout, executed: progress.executed() }),
         };
