@@ -19,6 +19,7 @@ mod health;
 mod honest;
 mod hostile;
 mod in_flight;
+mod languages;
 mod load;
 mod operators;
 mod pod;
