@@ -11,7 +11,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use tempfile::TempDir;
 use tollgate_tests::binary;
 use tollgate_tests::envoy::{self, Envoy};
