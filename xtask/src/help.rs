@@ -11,6 +11,8 @@ Every day
                      and the list of what was left out and why.
   fix                what ci complains about and a machine can mend: cargo fmt, clippy --fix,
                      generated files. Writes to the source tree.
+  codegen            writes proto/src/generated from proto/tollgate; needs no protoc. A test
+                     fails where it is stale.
   test [ARGS]        installs what the tests need into target/, builds the binaries, runs
                      cargo test --workspace. ARGS go to cargo test as they are:
                        cargo xtask test denies_the_hit -- --nocapture
@@ -54,7 +56,9 @@ mod tests {
 
     #[test]
     fn names_every_verb() {
-        for verb in ["ci", "fix", "test", "tidy", "arrows", "bench", "fuzz", "sim", "soak"] {
+        for verb in
+            ["ci", "fix", "test", "tidy", "arrows", "bench", "codegen", "fuzz", "sim", "soak"]
+        {
             let named = TEXT.lines().any(|line| line.trim_start().starts_with(verb));
             assert!(named, "the help does not name `{verb}`");
         }
