@@ -3,10 +3,19 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
+
+use rcgen::generate_simple_self_signed;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
 use crate::cli::exit::Exit;
+use crate::tls;
 
 /// A node that knows one answer, for one connection; what it was sent comes back.
 fn answering(answer: &'static str) -> (String, thread::JoinHandle<String>) {
@@ -24,6 +33,65 @@ fn answering(answer: &'static str) -> (String, thread::JoinHandle<String>) {
         String::from_utf8(seen).unwrap()
     });
     (url, served)
+}
+
+/// An answer over TLS, from a node that wants a certificate or none.
+fn answering_over_tls(folder: &Path, wants_certificate: bool) -> (String, thread::JoinHandle<()>) {
+    let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("node.crt"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("node.key"), made.signing_key.serialize_pem()).unwrap();
+    let key = PrivateKeyDer::from_pem_file(folder.join("node.key")).unwrap();
+    let provider = tls::material::provider();
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = if wants_certificate {
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        builder.with_client_cert_verifier(verifier.build().unwrap())
+    } else {
+        builder.with_no_client_auth()
+    };
+    let config = builder.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let connection = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = StreamOwned::new(connection, stream);
+        let mut part = [0; 4_096];
+        // A caller that is not let in sees the alert before the connection ends.
+        if stream.read(&mut part).is_ok_and(|read| read > 0) {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n7").unwrap();
+        }
+        drop(stream.flush());
+    });
+    (format!("https://localhost:{port}"), served)
+}
+
+fn tls_of(folder: &Path, roots: &str) -> Option<Arc<ClientConfig>> {
+    let roots = Some(folder.join(roots));
+    Some(tls::ClientTls { identity: None, roots }.load().unwrap())
+}
+
+#[test]
+fn https_is_spoken_with_the_named_authorities_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.path().join("other.crt"), other.cert.pem()).unwrap();
+    for (wants_certificate, roots, expected) in [
+        (false, "node.crt", None),
+        (false, "other.crt", Some(Exit::Unreachable)),
+        (true, "node.crt", Some(Exit::Credentials)),
+    ] {
+        let (url, served) = answering_over_tls(folder.path(), wants_certificate);
+        let (endpoint, tls) = (Endpoint::parse(&url).unwrap(), tls_of(folder.path(), roots));
+        let mut node = Node::new(Way { endpoint, token: None, tls }).unwrap();
+        let answered = node.ask(Method::GET, "/v1/x", "");
+        served.join().unwrap();
+        let exit = answered.as_ref().err().map(Failure::exit);
+        assert_eq!(exit, expected, "{wants_certificate} {roots}: {answered:?}");
+    }
 }
 
 fn asked(url: &str, target: &str) -> Result<Answered, Failure> {
