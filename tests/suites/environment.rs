@@ -213,7 +213,7 @@ async fn what_would_be_less_safe_keeps_the_node_from_starting() -> anyhow::Resul
     for arguments in [&["serve"] as &[_], &["check", "--env"]] {
         let mut process = spawn(folder.path(), arguments, &variables)?;
         let exit = process.wait_exit(BOUND).await?;
-        ensure!(exit.code() == Some(1), "{exit}");
+        ensure!(exit.code() == Some(3), "{exit}");
         let said = process.stderr().all().join("\n");
         for line in [
             "GRPC_SERVER_TLS_CERT: GRPC_SERVER_USE_TLS needs it",

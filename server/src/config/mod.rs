@@ -29,6 +29,7 @@ use tollgate_core::limit::{NAMED_DOMAIN, Options, Rules};
 
 pub use self::check::{FileKind, Summary, check};
 pub(crate) use self::document::open_regular;
+pub(crate) use self::quantity::Length;
 pub use self::report::{ISSUES_MAX, Issue, Report};
 pub(crate) use self::report::{Issues, excerpt, shortened};
 pub use self::schema::schema;
