@@ -1,14 +1,20 @@
-//! The wire: Envoy's protobuf types, their JSON form, and the only code that turns them into the
-//! core's types and back.
+//! The wire: protobuf types, their JSON form, and the only code that turns them into the core's
+//! types and back.
 //!
-//! The protobuf types come generated from `envoy-types`; they stop here and in the server's thin
-//! adapters, so that the core never learns the wire.
+//! The native API's types are generated from `proto/tollgate/v1`; Envoy's come generated from
+//! `envoy-types` (feature `envoy`). They stop here and in the thin adapters of server and client, so
+//! that the core never learns the wire.
 
+#[cfg(feature = "envoy")]
 pub mod json;
+#[cfg(feature = "envoy")]
 pub mod ratelimit;
+pub mod v1;
+#[cfg(feature = "envoy")]
 pub mod xds;
 
 /// Envoy's rate-limit service, version 3, as generated.
+#[cfg(feature = "envoy")]
 pub mod rls {
     pub use envoy_types::pb::envoy::config::core::v3::HeaderValue;
     pub use envoy_types::pb::envoy::extensions::common::ratelimit::v3::{

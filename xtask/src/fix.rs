@@ -8,6 +8,7 @@ use crate::workspace::Workspace;
 
 /// Formats last: what clippy and the generators write is not always formatted.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    generated::code()?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--fix"];
     process::run(cargo().args(clippy).args(["--allow-dirty", "--allow-staged"]))?;
     generated::write(workspace)?;

@@ -23,6 +23,13 @@ const GENERATED: [Generated; 1] = [Generated {
     path: "docs/tollgate.schema.json",
 }];
 
+/// Writes the Rust code of our `.proto` files: the test that compares it knows how.
+pub(crate) fn code() -> Result<()> {
+    let test =
+        ["test", "--quiet", "--locked", "--package", "tollgate-proto", "--test", "generated"];
+    process::run(cargo().args(test).env("TOLLGATE_WRITE_GENERATED", "1"))
+}
+
 /// Compares every generated file with what its command prints now.
 pub(crate) fn check(workspace: &Workspace) -> Vec<Finding> {
     GENERATED.iter().filter_map(|entry| stale(workspace, entry)).collect()

