@@ -38,6 +38,8 @@ const BYTES: &str = "tollgate_ledger_bytes";
 const EXPIRED: &str = "tollgate_ledger_expired_total";
 const EVICTED: &str = "tollgate_ledger_evicted_total";
 const REFUSED: &str = "tollgate_ledger_refused_total";
+const RESERVATIONS: &str = "tollgate_reservations";
+const RESERVATIONS_ENDED: &str = "tollgate_reservations_ended_total";
 const NO_ROOM: &str = "tollgate_calls_refused_total";
 const CONNECTIONS: &str = "tollgate_connections";
 const CONNECTIONS_MAX: &str = "tollgate_connections_max";
@@ -118,6 +120,8 @@ pub fn set_ledger(totals: &Totals) {
     counter!(EVICTED, "reason" => "full").absolute(totals.stats.evicted_live);
     counter!(EVICTED, "reason" => "over_limit").absolute(totals.stats.evicted_over_limit);
     counter!(REFUSED).absolute(totals.stats.refused);
+    gauge!(RESERVATIONS).set(totals.reservations as f64);
+    counter!(RESERVATIONS_ENDED).absolute(totals.reservations_ended);
 }
 
 /// Brings the count of open connections of a listener up to date.
@@ -307,6 +311,11 @@ fn describe() {
     describe_counter!(EXPIRED, "Buckets freed after they had ended.");
     describe_counter!(EVICTED, "Buckets given up while they still counted, by reason.");
     describe_counter!(REFUSED, "Operations refused because the ledger was full.");
+    describe_gauge!(RESERVATIONS, "Open reservations.");
+    describe_counter!(
+        RESERVATIONS_ENDED,
+        "Reservations that ended without commit or cancellation."
+    );
     describe_counter!(NO_ROOM, "Calls refused before they were read.");
     describe_gauge!(CONNECTIONS, "Open connections, by listener.");
     describe_gauge!(CONNECTIONS_MAX, "Connections that may be open, by listener.");

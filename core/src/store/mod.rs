@@ -3,11 +3,21 @@
 //! A [`Shard`] belongs to one thread at a time; ledgers put a lock around many of them. What it
 //! holds depends only on the operations it was given, in their order, so replicas stay equal.
 
+mod asked;
 mod domains;
 mod eviction;
+mod holding;
+mod holds;
+#[cfg(test)]
+mod rig;
+mod settle;
 mod shard;
 mod slots;
 mod texts;
+mod together;
 
+pub use holds::Held;
+pub use settle::{Cost, Part, Settled, Unsettled, release, settle};
 pub use shard::{Bounds, Refused, Saved, Shard, Slot, Stats};
 pub use slots::FULL;
+pub use together::{Shards, charge_all_or_none, hold_all_or_none};
