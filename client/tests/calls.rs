@@ -1,4 +1,5 @@
 //! What is sent again and what is not, and where: against nodes that do as a script says.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where its helpers do")]
 
 mod nodes;
 

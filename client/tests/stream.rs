@@ -1,4 +1,5 @@
 //! Checks over one stream: matched by number, in order, and what is in doubt when it breaks.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where its helpers do")]
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! The layer before a service: what callers get, to the header.
+#![expect(clippy::unwrap_used, reason = "a test ends where its helpers do")]
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

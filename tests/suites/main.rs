@@ -4,6 +4,8 @@
 //! (`cargo xtask test` builds it); the ones through Envoy skip by name where there is no Envoy.
 //! Limits here are mostly a year long: a window that turns during a test would be a new count.
 
+mod access;
+mod command_line;
 mod door;
 mod drain;
 mod environment;
@@ -19,6 +21,7 @@ mod health;
 mod honest;
 mod hostile;
 mod in_flight;
+mod languages;
 mod load;
 mod operators;
 mod pod;

@@ -208,5 +208,5 @@ fn bad_request(message: impl Into<String>) -> Error {
 }
 
 #[cfg(test)]
-#[path = "../testing_tests.rs"]
+#[path = "fake_tests.rs"]
 mod tests;

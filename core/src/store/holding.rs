@@ -1,8 +1,9 @@
 //! What a shard does for reservations: hold, spend what was held, give it up.
 
+use super::asked::{Asked, Text};
 use super::holds::Held;
 use super::settle::Part;
-use super::shard::{Asked, Refused, Shard, Text, fill};
+use super::shard::{Refused, Shard, fill};
 use crate::bucket::{Bucket, Outcome};
 use crate::descriptor::Charge;
 use crate::key::{Key, ReservationId};
@@ -43,7 +44,8 @@ impl Shard {
             return self.charge(&operation, pinned, now);
         }
         self.holds.add(operation.key, (end, id), hits);
-        let outcome = Outcome { over: false, retry_after: None, remaining: judged.remaining, ..found };
+        let outcome =
+            Outcome { over: false, retry_after: None, remaining: judged.remaining, ..found };
         if let Some(slot) = self.find(operation.key).and_then(|at| self.slots.at_mut(at)) {
             slot.fill = fill(&outcome, quota.burst());
         }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tollgate_core::limit::Rules;
 
+use super::document::Trail;
 use super::ratelimit::{self, Loaded, Options};
 use super::report::{Issue, Report};
 use super::{document, validate};
@@ -70,6 +71,10 @@ fn check_one(path: &Path, options: Options) -> Result<Summary, Report> {
     let mut loaded =
         ratelimit::read(&config.ratelimit_files, config.file_options(), Some(&config.limits))?;
     loaded.domains.extend(config.named_domain());
+    loaded.notes.extend(config.listeners.warning().map(|warning| {
+        let trail = Trail::Root;
+        document.issue(&trail.key("listeners").key("admin").key("address"), warning)
+    }));
     Ok(summary(FileKind::Tollgate, loaded))
 }
 
@@ -109,6 +114,15 @@ descriptors:
 - {key: a, shadow_mode: true, rate_limit: {unit: day, shadow_mode: true}}
 - {key: b, descriptors: [{key: c, rate_limit: {unlimited: true}}]}
 ";
+
+    #[test]
+    fn an_admin_listener_that_others_reach_without_tls_is_a_note() {
+        let text = "listeners: {admin: {address: '[::]:6070'}}";
+        let summary = checked(&[("t.yaml", text)], "t.yaml").unwrap();
+        let [note] = &summary.notes[..] else { panic!("{:?}", summary.notes) };
+        assert_eq!(note.path, "listeners.admin.address");
+        assert!(note.message.contains("without TLS"), "{note}");
+    }
 
     #[test]
     fn a_file_is_known_by_its_content() {

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::limit::{RawAlgorithm, RawLimit, RawPenalty};
-pub(super) use self::listeners::{RawClientAuth, RawListeners, RawTls};
+pub(super) use self::listeners::{RawAdminListener, RawClientAuth, RawListeners, RawTls};
 pub(super) use self::ratelimit::{RawHeaderNames, RawHeaderStyle, RawRatelimit};
 pub(super) use self::telemetry::{
     FLUSH_INTERVAL, RawRatelimitPrometheus, RawStatsd, RawStatsdProtocol, RawTelemetry,
@@ -45,6 +45,7 @@ pub(super) const MESSAGE_BYTES: Range = range(1 << 10, 64 << 20);
 pub(super) const IN_FLIGHT_BYTES: Range = range(1 << 20, 1 << 40);
 pub(super) const LEDGER_KEYS: Range = range(1_000, 1_000_000_000);
 pub(super) const CLIENT_SANS_MAX: usize = 1_000;
+pub(super) const ROLES_MAX: usize = 1_000;
 pub(super) const DRAIN_NOTICE_MAX: Duration = Duration::from_secs(10 * 60);
 pub(super) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) const LEDGER_BYTES: Range = range(1 << 20, 1 << 40);
@@ -160,9 +161,8 @@ pub(super) struct RawLedger {
     /// Bytes that buckets and their printable names take. Default: 512MiB. Range: 1MiB to 1TiB.
     #[schemars(range(min = LEDGER_BYTES.min, max = LEDGER_BYTES.max))]
     pub(super) bytes_max: Size,
-    /// Reservations that are open at once; with as many, more are refused. Each takes about 200
-    /// bytes and as much again, with its counter's name, for each of its limits; there is room for
-    /// four limits each. 0: none can be made. Default: 100000. Range: 0 to 10000000.
+    /// Reservations that are open at once, with four limits each on average; more are refused. 0:
+    /// none can be made. Default: 100000. Range: 0 to 10000000.
     #[schemars(range(min = RESERVATIONS.min, max = RESERVATIONS.max))]
     pub(super) reservations_max: u64,
 }

@@ -1,3 +1,5 @@
+//! The fake against what a node would answer, and its own clock, failures and memory.
+
 use super::*;
 use crate::{Descriptor, Executed, Inline};
 
