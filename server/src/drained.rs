@@ -33,14 +33,15 @@ pub(crate) struct Ends {
 
 /// Runs `connection`; once the drain starts or it is too old, `shut_down` tells it to take nothing
 /// new. How it ended is logged under `listener` and `peer`.
-pub(crate) async fn until_drained<C>(
+pub(crate) async fn until_drained<C, E>(
     connection: C,
     shut_down: impl FnOnce(Pin<&mut C>),
     Ends { draining, age }: Ends,
     listener: &'static str,
     peer: impl Display,
 ) where
-    C: Future<Output = hyper::Result<()>>,
+    C: Future<Output = Result<(), E>>,
+    E: Display,
 {
     let mut connection = pin!(connection);
     let begun = pin!(tokio::time::sleep(BEGINNING));

@@ -3,7 +3,9 @@
 //! The hot path is [`grpc`] (wire to core types) → [`decide`] (plan, charge, combine) → the core's
 //! store. `ARCHITECTURE.md` follows one check through the files.
 
+pub mod access;
 pub mod admin;
+pub mod audit;
 pub mod budget;
 pub mod cli;
 pub mod config;

@@ -8,6 +8,7 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::audit;
 use crate::config::{LogFormat, LogLevel, Telemetry};
 
 /// Starts logging. A second call in one process changes nothing.
@@ -21,6 +22,11 @@ pub fn start(telemetry: &Telemetry) {
     };
     let configured = || EnvFilter::default().add_directive(level.into());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| configured());
+    // Whatever else is left out: who changed what is not.
+    let filter = match audit::DIRECTIVE.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     // A log that nobody reads any more must not end the node.
     let builder = builder.log_internal_errors(false);

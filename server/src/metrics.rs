@@ -53,6 +53,8 @@ const CONFIG_HASH: &str = "tollgate_config_hash";
 const XDS_CONNECTED: &str = "tollgate_xds_connected";
 const XDS_RESPONSES: &str = "tollgate_xds_responses_total";
 const XDS_REFUSED: &str = "tollgate_xds_domain_refused";
+const AUTH_FAILURES: &str = "tollgate_auth_failures_total";
+const AUDIT_EVENTS: &str = "tollgate_audit_events_total";
 const BUILD: &str = "tollgate_build_info";
 
 /// Makes the process's recorder and returns what renders it. Metrics made before are lost, so this
@@ -65,6 +67,9 @@ pub fn install() -> PrometheusHandle {
         // Shown from the start, so that an alert on an increase sees the first one, too.
         counter!(PANICS).increment(0);
         counter!(NO_ROOM, "reason" => "no_room").increment(0);
+        for listener in ["decide", "http", "admin", "admin_socket"] {
+            counter!(AUTH_FAILURES, "listener" => listener).increment(0);
+        }
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
     handle
@@ -88,6 +93,16 @@ pub(crate) fn statsd_awaited() {
 pub(crate) fn count_statsd_flush(is_whole: bool) {
     let result = if is_whole { "ok" } else { "failed" };
     counter!(STATSD_FLUSHES, "result" => result).increment(1);
+}
+
+/// Counts a call whose credentials were missing or wrong.
+pub(crate) fn count_auth_failure(listener: &'static str) {
+    counter!(AUTH_FAILURES, "listener" => listener).increment(1);
+}
+
+/// Counts an audit event.
+pub(crate) fn count_audit_event(action: &'static str) {
+    counter!(AUDIT_EVENTS, "action" => action).increment(1);
 }
 
 /// Counts a call that was refused because calls in flight hold as much as they may.
@@ -307,5 +322,7 @@ fn describe() {
     describe_gauge!(XDS_CONNECTED, "1 while there is a connection to the xDS server.");
     describe_counter!(XDS_RESPONSES, "Responses of the xDS server, by what became of them.");
     describe_gauge!(XDS_REFUSED, "1 for a domain whose newest content was refused.");
+    describe_counter!(AUTH_FAILURES, "Calls answered 401, by listener.");
+    describe_counter!(AUDIT_EVENTS, "Administrative writes, by what was done.");
     describe_gauge!(BUILD, "The running version; always 1.");
 }

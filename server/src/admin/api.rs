@@ -1,10 +1,11 @@
 //! The admin API: what a path and a method do.
 //!
-//! It trusts its caller: who may call is decided before ([`crate::http::Admin`]).
+//! It trusts its caller: who may call is decided before, by the verb's role ([`crate::http::Admin`]).
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tollgate_core::time::LogTime;
 use tollgate_proto::ratelimit;
@@ -12,8 +13,10 @@ use tollgate_proto::ratelimit;
 use super::counters::{self, By, ROWS_MAX, Search};
 use super::figures::{self, Listening};
 use super::query::Query;
-use super::view::Reset;
-use super::{explain, limits, meets};
+use super::verbs::{Does, Found};
+use super::view::{Reset, TokenCreated};
+use super::{explain, limits, meets, tokens};
+use crate::access::{Access, Caller, Who};
 use crate::config;
 use crate::decide::Decider;
 use crate::http::{Answer, answer};
@@ -38,6 +41,8 @@ pub struct Parts {
     pub state: State,
     /// The state of the configuration.
     pub config: ConfigStatus,
+    /// Whose tokens are made and revoked.
+    pub access: Arc<Access>,
 }
 
 /// Answers operators.
@@ -47,6 +52,7 @@ pub struct Api {
     pub(super) ledger: config::Ledger,
     pub(super) state: State,
     pub(super) config: ConfigStatus,
+    pub(super) access: Arc<Access>,
     pub(super) listening: Listening,
     pub(super) started: LogTime,
 }
@@ -64,22 +70,26 @@ impl Refused {
         Self { status: StatusCode::BAD_REQUEST, reason: "bad_request", message }
     }
 
-    pub(super) fn unavailable(message: String) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: "not_loaded", message }
+    pub(super) fn unavailable(reason: &'static str, message: String) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason, message }
     }
 
-    fn not_found(message: String) -> Self {
-        Self { status: StatusCode::NOT_FOUND, reason: "not_found", message }
+    pub(super) fn not_found(reason: &'static str, message: String) -> Self {
+        Self { status: StatusCode::NOT_FOUND, reason, message }
+    }
+
+    pub(super) fn internal(message: String) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, reason: "internal", message }
     }
 }
 
 impl Api {
     /// An API whose node starts now.
     pub fn new(parts: Parts) -> Self {
-        let Parts { decider, bounds, ledger, state, config } = parts;
+        let Parts { decider, bounds, ledger, state, config, access } = parts;
         let started = decider.now().log;
         let listening = Listening::default();
-        Self { decider, bounds, ledger, state, config, listening, started }
+        Self { decider, bounds, ledger, state, config, access, listening, started }
     }
 
     /// Whose figures are shown.
@@ -108,34 +118,31 @@ impl Api {
         own + &self.decider.statistics().lines(self.config.snapshot().loads())
     }
 
-    /// Answers a call below `/v1/`. `who` is told to the audit log.
+    /// Answers a call of a verb, by a caller who may make it.
     pub(crate) fn answer(
         &self,
-        method: &Method,
-        path: &str,
+        found: &Found,
         query: &str,
         body: &[u8],
-        who: &'static str,
+        caller: &Caller,
     ) -> Answer {
-        let answered = match (path, method.as_str()) {
-            ("/v1/limits", "GET") => self.limits(query),
-            ("/v1/counters", "GET") => self.find(query),
-            ("/v1/counters/top", "GET") => self.top(query),
-            ("/v1/explain", "POST") => self.explain(query, body),
-            ("/v1/status", "GET") => self.status(query),
-            ("/v1/limits" | "/v1/counters" | "/v1/counters/top" | "/v1/status", _) => {
-                return answer::method_not_allowed("GET");
-            }
-            ("/v1/explain", _) => return answer::method_not_allowed("POST"),
-            (path, method) => match (path.strip_prefix("/v1/counters/"), method) {
-                (Some(key), "GET") => self.show(key, query),
-                (Some(key), "DELETE") => self.reset(key, query, who),
-                (Some(_), _) => return answer::method_not_allowed("GET, DELETE"),
-                (None, _) => Err(Refused::not_found(format!(
-                    "no {path}; there are /v1/limits, /v1/counters, /v1/counters/top, \
-                     /v1/counters/KEY, /v1/explain and /v1/status"
-                ))),
-            },
+        let (last, who) = (found.last.as_str(), &caller.who);
+        let answered = match found.verb.does {
+            Does::ListLimits => self.limits(query),
+            Does::FindCounters => self.find(query),
+            Does::TopCounters => self.top(query),
+            Does::ShowCounter => self.show(last, query),
+            Does::ResetCounter => self.reset(last, query, who),
+            Does::Explain => self.explain(query, body),
+            Does::Status => self.status(query),
+            Does::Whoami => whole(query, || Ok(write(&tokens::whoami(caller)))),
+            Does::ListTokens => whole(query, || Ok(write(&tokens::list(&self.access)))),
+            Does::CreateToken => dry_run(query)
+                .and_then(|dry| tokens::create(&self.access, who, body, dry))
+                .map(|created| secret(&created)),
+            Does::RevokeToken => dry_run(query)
+                .and_then(|dry| tokens::revoke(&self.access, who, last, dry))
+                .map(|revoked| write(&revoked)),
         };
         answered.unwrap_or_else(|Refused { status, reason, message }| {
             answer::error(status, reason, &message)
@@ -181,11 +188,14 @@ impl Api {
         Ok(write(&row))
     }
 
-    fn reset(&self, text: &str, query: &str, who: &'static str) -> Result<Answer, Refused> {
-        Query::parse(query, &[])?;
-        let reset = counters::reset(&self.decider, key(text)?, who);
+    fn reset(&self, text: &str, query: &str, who: &Who) -> Result<Answer, Refused> {
+        let (key, dry_run) = (key(text)?, dry_run(query)?);
+        let reset = match dry_run {
+            true => counters::show(&self.decider, key),
+            false => counters::reset(&self.decider, key, who),
+        };
         let reset = reset.ok_or_else(|| no_counter(text))?;
-        Ok(write(&Reset { reset }))
+        Ok(write(&Reset { reset, dry_run }))
     }
 
     fn explain(&self, query: &str, body: &[u8]) -> Result<Answer, Refused> {
@@ -207,7 +217,25 @@ fn key(text: &str) -> Result<tollgate_core::key::Key, Refused> {
 
 fn no_counter(key: &str) -> Refused {
     let message = format!("no counter {key}: it may have ended or been reset");
-    Refused::not_found(message)
+    Refused::not_found("no_counter", message)
+}
+
+/// Answers a call that takes no parameters.
+fn whole(query: &str, answer: impl FnOnce() -> Result<Answer, Refused>) -> Result<Answer, Refused> {
+    Query::parse(query, &[])?;
+    answer()
+}
+
+/// Whether a write is only to say what it would change.
+fn dry_run(query: &str) -> Result<bool, Refused> {
+    Query::parse(query, &["dry_run"])?.switch("dry_run")
+}
+
+/// An answer that nobody on the way may keep.
+fn secret(created: &TokenCreated) -> Answer {
+    let mut answer = write(created);
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
 }
 
 fn write(body: &impl Serialize) -> Answer {

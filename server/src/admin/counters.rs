@@ -16,6 +16,8 @@ use tollgate_core::time::Now;
 
 use super::meets;
 use super::view::{CounterRow, Counters};
+use crate::access::Who;
+use crate::audit::{self, Action, Audit, NOTHING};
 use crate::decide::Decider;
 
 /// Rows of one page or top list.
@@ -102,13 +104,15 @@ pub(super) fn show(decider: &Decider, key: Key) -> Option<CounterRow> {
 }
 
 /// Forgets one counter and returns it as it was.
-pub(super) fn reset(decider: &Decider, key: Key, who: &'static str) -> Option<CounterRow> {
+pub(super) fn reset(decider: &Decider, key: Key, who: &Who) -> Option<CounterRow> {
     let row = show(decider, key)?;
     if !decider.ledger().reset(key) {
         return None;
     }
-    let CounterRow { key, label, hits, .. } = &row;
-    tracing::info!(event = "audit", action = "counter_reset", key, label, before = hits, who);
+    // Without a limit nobody knows how many hits there were.
+    let before = row.hits.map_or_else(|| NOTHING.to_owned(), |hits| hits.to_string());
+    let (action, target, label) = (Action::CounterReset, &row.key, &row.label);
+    audit::write(&Audit { who, action, target, label, before: &before, after: &0 });
     Some(row)
 }
 

@@ -32,7 +32,7 @@ pub(super) fn explain(
     };
     let active = decider.active();
     if !active.decides(request.domain) {
-        return Err(Refused::unavailable(Unavailable::NotLoaded.to_string()));
+        return Err(Refused::unavailable("not_loaded", Unavailable::NotLoaded.to_string()));
     }
     let previewed = decider.preview(&active, &request);
     let plan = &previewed.plan;

@@ -1,8 +1,8 @@
 //! The admin API: what operators see and do.
 //!
-//! `view` is what its answers look like, `api` what each path does, the others how. `socket` and
-//! `serve` are the way in that needs no credentials: a Unix socket that only its owner may use. The
-//! TCP listener is [`crate::http::Admin`]; it gives out only what is read-only and harmless.
+//! `view` is what its answers look like, `verbs` which paths there are and who may, `api` what each
+//! does, the others how. `socket` and `serve` are the way in that needs no credentials: a Unix socket
+//! that only its owner may use. [`crate::http::Admin`] is the way in over TCP, too.
 
 mod api;
 mod counters;
@@ -14,6 +14,8 @@ mod meets;
 mod query;
 mod serve;
 mod socket;
+mod tokens;
+mod verbs;
 pub mod view;
 
 pub use api::{Api, Parts};
@@ -22,6 +24,9 @@ pub(crate) use meets::parse_key;
 pub(crate) use query::encode;
 pub(crate) use serve::{CONNECTIONS_MAX as SOCKET_CONNECTIONS_MAX, Served, SocketConnections};
 pub use socket::{AdminSocket, SocketError, default_path, usable_path};
+pub(crate) use verbs::{Found, NotFound, find};
 
+#[cfg(test)]
+mod access_tests;
 #[cfg(test)]
 mod preview_tests;

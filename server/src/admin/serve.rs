@@ -14,7 +14,8 @@ use tokio_util::task::TaskTracker;
 use tollgate_runtime::drain::Draining;
 
 use super::socket::AdminSocket;
-use crate::http::{Admin, ServeHttp};
+use crate::access::Shown;
+use crate::http::ServeAdmin;
 
 /// Connections open at the same time: people and their scripts, each for a moment.
 pub(crate) const CONNECTIONS_MAX: usize = 32;
@@ -39,7 +40,7 @@ impl Served {
     /// If the system refuses the thread or its runtime.
     pub(crate) fn start(
         socket: AdminSocket,
-        serve: ServeHttp<Admin>,
+        serve: ServeAdmin,
         draining: Draining,
     ) -> io::Result<Self> {
         let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -88,7 +89,7 @@ impl SocketConnections {
 async fn accept(
     listener: UnixListener,
     owner: u32,
-    serve: &ServeHttp<Admin>,
+    serve: &ServeAdmin,
     free: &Arc<Semaphore>,
     draining: &Draining,
 ) -> io::Result<()> {
@@ -107,15 +108,15 @@ async fn accept(
                 continue;
             }
         };
-        if !may_call(&stream, owner) {
+        let Some(uid) = user(&stream).filter(|user| may_call(*user, owner)) else {
             tracing::warn!(event = "connection_refused", reason = "another user");
             continue;
-        }
+        };
         let Ok(permit) = Arc::clone(free).try_acquire_owned() else {
             tracing::warn!(event = "connection_refused", reason = "connections_max");
             continue;
         };
-        let connection = serve.serve(stream, "admin_socket");
+        let connection = serve.serve(stream, "admin_socket", Shown::Socket { uid });
         connections.spawn_local(async move {
             connection.await;
             drop(permit);
@@ -130,6 +131,11 @@ async fn accept(
 }
 
 /// The socket's owner may call, and root, who could take it anyway.
-fn may_call(stream: &UnixStream, owner: u32) -> bool {
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == owner || peer.uid() == 0)
+const fn may_call(user: u32, owner: u32) -> bool {
+    user == owner || user == 0
+}
+
+/// The user of the process at the other end, if the system tells.
+fn user(stream: &UnixStream) -> Option<u32> {
+    stream.peer_cred().ok().map(|peer| peer.uid())
 }

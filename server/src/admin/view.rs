@@ -89,6 +89,79 @@ pub struct Counters {
 pub struct Reset {
     /// The counter as it was.
     pub reset: CounterRow,
+    /// Nothing was forgotten: this is what would be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// The answer of `GET /v1/whoami`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whoami {
+    /// By what the caller is known: `socket:UID`, `token:ID:NAME` or `certificate:NAME`.
+    pub who: String,
+    /// `viewer`, `operator` or `admin`.
+    pub role: Option<String>,
+    /// What it may do on the decision API beside asking for decisions.
+    pub permissions: Vec<String>,
+}
+
+/// A token without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// Its public part; empty in a dry run that makes none.
+    pub id: String,
+    /// What whoever made it called it.
+    pub name: String,
+    /// `viewer`, `operator` or `admin`; absent for a caller of the decision API.
+    pub role: Option<String>,
+    /// Permissions beside those of the role.
+    pub permissions: Vec<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// From when on it is refused; absent where it never is.
+    pub expires_at: Option<String>,
+    /// Whether it is refused now.
+    pub is_expired: bool,
+}
+
+/// The answer of `GET /v1/tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// The oldest first.
+    pub tokens: Vec<TokenRow>,
+    /// They are kept in memory only.
+    pub end_with_node: bool,
+}
+
+/// The answer of `POST /v1/tokens`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCreated {
+    /// The token as it is listed from now on.
+    pub made: TokenRow,
+    /// The token itself, which is shown here and never again; absent in a dry run.
+    pub token: Option<String>,
+    /// It is kept in memory only: without `listeners.admin.tokens_file` it ends with the node.
+    pub end_with_node: bool,
+    /// Nothing was made: this is what would be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// Without the secret.
+impl std::fmt::Debug for TokenCreated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCreated").field("made", &self.made).finish_non_exhaustive()
+    }
+}
+
+/// The answer of `DELETE /v1/tokens/ID`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The token as it was.
+    pub revoked: TokenRow,
+    /// Nothing was revoked: this is what would be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// The answer of `POST /v1/explain`.

@@ -109,6 +109,9 @@ impl Reach {
             return Ok(Answered(body));
         }
         match serde_json::from_slice::<Failure>(&body) {
+            Ok(failure) if failure.error == "no_token" => {
+                bail!("{}; `tollgate admin token list` lists those there are", failure.message)
+            }
             Ok(failure) if status == StatusCode::NOT_FOUND => {
                 bail!("{}; `tollgate counters find` lists those there are", failure.message)
             }

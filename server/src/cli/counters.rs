@@ -105,14 +105,18 @@ impl CountersArgs {
                 reach.print(&body, |row: CounterRow| show(&row))?;
             }
             CountersCommand::Reset { key, dry_run: true, .. } => {
-                let body = reach.get(&format!("/v1/counters/{key}"))?;
-                reach.print(&body, |row: CounterRow| {
-                    format!("would forget (do it with --yes instead of --dry-run):\n{}", show(&row))
+                let body = reach.delete(&format!("/v1/counters/{key}?dry_run=true"))?;
+                reach.print(&body, |Reset { reset, .. }| {
+                    format!(
+                        "would forget (do it with --yes instead of --dry-run):\n{}",
+                        show(&reset)
+                    )
                 })?;
             }
             CountersCommand::Reset { key, .. } => {
                 let body = reach.delete(&format!("/v1/counters/{key}"))?;
-                reach.print(&body, |Reset { reset }| format!("forgotten:\n{}", show(&reset)))?;
+                reach
+                    .print(&body, |Reset { reset, .. }| format!("forgotten:\n{}", show(&reset)))?;
             }
             CountersCommand::Top { by, n } => {
                 let by = match by {

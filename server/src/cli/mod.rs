@@ -1,6 +1,7 @@
 //! The command line: words to actions. Results go to standard output, words about them to standard
 //! error; 0 is success, 1 a failure, 2 a wrong call.
 
+mod admin;
 mod check;
 mod client;
 mod counters;
@@ -92,6 +93,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show the state of the node on this machine
     Status(status::StatusArgs),
+    /// Make and revoke tokens, and say who one is taken for
+    Admin(admin::AdminArgs),
 }
 
 impl Cli {
@@ -139,6 +142,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Counters(counters)) => counters.run(),
         Some(Command::Explain(explain)) => explain.run(),
         Some(Command::Status(status)) => status.run(),
+        Some(Command::Admin(admin)) => admin.run(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tollgate_core::limit::Rules;
 
+use super::document::Trail;
 use super::ratelimit::{self, Loaded, Options};
 use super::report::{Issue, Report};
 use super::{document, validate};
@@ -70,6 +71,10 @@ fn check_one(path: &Path, options: Options) -> Result<Summary, Report> {
     let mut loaded =
         ratelimit::read(&config.ratelimit_files, config.file_options(), Some(&config.limits))?;
     loaded.domains.extend(config.named_domain());
+    loaded.notes.extend(config.listeners.warning().map(|warning| {
+        let trail = Trail::Root;
+        document.issue(&trail.key("listeners").key("admin").key("address"), warning)
+    }));
     Ok(summary(FileKind::Tollgate, loaded))
 }
 

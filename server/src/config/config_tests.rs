@@ -41,9 +41,14 @@ fn an_empty_file_is_every_default() {
             max: Some(Duration::from_secs(86_400)),
             grace: Some(Duration::from_secs(3_600)),
         },
+        decide_permissions: PermissionSet::NONE,
         http: "[::]:8080".parse().unwrap(),
         http_tls: None,
+        http_permissions: PermissionSet::NONE,
         admin: "127.0.0.1:6070".parse().unwrap(),
+        admin_tls: None,
+        admin_roles: Vec::new(),
+        tokens_file: None,
     };
     assert_eq!(config.listeners, expected);
     assert_eq!(config.node, Node { workers: None, drain_notice: Duration::from_secs(5) });

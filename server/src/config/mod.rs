@@ -29,11 +29,13 @@ use tollgate_core::limit::{NAMED_DOMAIN, Options, Rules};
 
 pub use self::check::{FileKind, Summary, check};
 pub(crate) use self::document::open_regular;
+pub(crate) use self::quantity::Length;
 pub use self::report::{ISSUES_MAX, Issue, Report};
 pub(crate) use self::report::{Issues, excerpt, shortened};
 pub use self::schema::schema;
 pub use self::telemetry::{LogFormat, LogLevel, RatelimitPrometheus, Statsd, Telemetry};
 pub(crate) use self::validate::{is_header_name, overlap};
+use crate::access::{CertificateRole, ListenerPermissions, PermissionSet};
 use crate::decide::Answers;
 use crate::drained::Age;
 use crate::tls::Tls;
@@ -88,12 +90,46 @@ pub struct Listeners {
     pub(crate) decide_tls: Option<Tls>,
     /// How old connections of the gRPC listener may become.
     pub decide_age: Age,
+    /// What everybody may do on the gRPC listener beside asking for decisions.
+    pub decide_permissions: PermissionSet,
     /// HTTP.
     pub http: SocketAddr,
     /// TLS of the HTTP listener.
     pub(crate) http_tls: Option<Tls>,
+    /// What everybody may do on the HTTP listener beside asking for decisions.
+    pub http_permissions: PermissionSet,
     /// For operators.
     pub admin: SocketAddr,
+    /// TLS of the operators' listener.
+    pub(crate) admin_tls: Option<Tls>,
+    /// Roles that certificates give there.
+    pub(crate) admin_roles: Vec<CertificateRole>,
+    /// Where tokens are kept; without it they end with the node.
+    pub tokens_file: Option<PathBuf>,
+}
+
+impl Listeners {
+    /// What everybody may do on the decide listener, as [`crate::access::Access::caller`] takes it.
+    pub const fn decide_access(&self) -> ListenerPermissions {
+        ListenerPermissions { listener: "decide", everybody: self.decide_permissions }
+    }
+
+    /// What everybody may do on the http listener, likewise.
+    pub const fn http_access(&self) -> ListenerPermissions {
+        ListenerPermissions { listener: "http", everybody: self.http_permissions }
+    }
+
+    /// What is no error, but lets others see or take what is an operator's.
+    pub fn warning(&self) -> Option<String> {
+        let is_open = !self.admin.ip().to_canonical().is_loopback() && self.admin_tls.is_none();
+        is_open.then(|| {
+            format!(
+                "the admin listener ({}) is reachable from other machines without TLS: tokens \
+                 travel in the clear; set listeners.admin.tls, or keep it on 127.0.0.1",
+                self.admin
+            )
+        })
+    }
 }
 
 /// What one request may bring; none of these is zero.

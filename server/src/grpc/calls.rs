@@ -39,7 +39,7 @@ const WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 /// What the calls of one connection share.
 #[derive(Clone, Debug)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     budget: Budget,
     /// How long a call may wait.
     wait_max: Duration,
@@ -51,7 +51,8 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    pub(super) fn new(budget: Budget, wait_max: Duration) -> Self {
+    /// Those of a connection; each may wait as long as `wait_max`, with a part of `budget`.
+    pub(crate) fn new(budget: Budget, wait_max: Duration) -> Self {
         Self { budget, wait_max, waiting: Rc::default(), ends: Rc::new(Cell::new(true)) }
     }
 

@@ -8,6 +8,7 @@ mod ratelimit;
 mod router;
 mod watch;
 
+pub(crate) use calls::Calls;
 pub use connection::{Http2Bounds, ServeGrpc};
 
 pub use crate::drained::Age;

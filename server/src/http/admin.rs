@@ -1,28 +1,26 @@
 //! The admin listeners: probes, figures and the limits for everybody who reaches them, everything
-//! below `/v1/` for the owner of the socket.
+//! below `/v1/` and every gRPC method for whoever has a role.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use super::admin_grpc;
 use super::answer::{self, Answer};
-use super::connection::{Body, BodyError, Handle};
-use crate::admin::Api;
+use super::connection::{Body, BodyError, Http1Bounds};
+use crate::access::{Access, Caller, Forbidden, Rejected, Role, Shown};
+use crate::admin::{self, Api, Found, NotFound};
+use crate::budget::{Budget, Metered};
 use crate::guard::guarded;
 use crate::metrics;
 
-const PATHS: &str = "/livez, /readyz, /metrics, /stats and /rlconfig";
-
-/// Who is on the other side of a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// Anybody who reaches the address.
-    Anybody,
-    /// The user that the node runs as, over its socket.
-    Owner,
-}
+const PATHS: &str =
+    "/livez, /readyz, /metrics, /stats and /rlconfig, and with credentials what is below /v1/";
 
 /// Answers operators and their probes.
 #[derive(Clone)]
@@ -31,63 +29,114 @@ pub struct Admin {
     pub api: Arc<Api>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
-    /// Who calls.
-    pub caller: Caller,
+    /// Knows who may do what.
+    pub access: Arc<Access>,
 }
 
-impl Handle for Admin {
-    async fn handle(&self, head: Parts, body: Body) -> Answer {
-        let path = head.uri.path();
+/// What bodies may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) bounds: Http1Bounds,
+    pub(super) budget: Budget,
+}
+
+impl Admin {
+    /// Answers a call over a connection that shows `shown` of its peer.
+    pub(super) async fn call(
+        &self,
+        request: Request<Incoming>,
+        shown: &Shown,
+        room: Room,
+    ) -> Response<tonic::body::Body> {
+        if is_grpc(&request) {
+            let request = request.map(|body| Metered::grpc(body, room.budget));
+            return match self.role(&request, shown) {
+                Ok(caller) => admin_grpc::call(request, caller).await,
+                Err(refused) => admin_grpc::refuse(&refused),
+            };
+        }
+        let answer = if request.headers().len() > room.bounds.headers_max {
+            let message = format!("more than {} header fields", room.bounds.headers_max);
+            answer::error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "bad_request", &message)
+        } else {
+            self.handle(request, shown, room).await
+        };
+        answer.map(tonic::body::Body::new)
+    }
+
+    async fn handle(&self, request: Request<Incoming>, shown: &Shown, room: Room) -> Answer {
+        let path = request.uri().path();
         if path == "/v1" || path.starts_with("/v1/") {
-            return match self.caller {
-                Caller::Owner => self.answer(&head, body).await,
-                Caller::Anybody => unauthorized(),
+            // Nothing about a path is told, and no body taken, before it is known who asks.
+            return match self.role(&request, shown) {
+                Ok(caller) => self.operate(request, caller, room).await,
+                Err(refused) => refuse(&refused),
             };
         }
         let known =
             matches!(path, "/" | "/livez" | "/readyz" | "/metrics" | "/stats" | "/rlconfig");
-        if known && !matches!(head.method, Method::GET | Method::HEAD) {
+        if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
             return answer::method_not_allowed("GET, HEAD");
         }
         match path {
-            "/" => answer::text(StatusCode::OK, format!("{}\n", self.paths())),
+            "/" => answer::text(StatusCode::OK, format!("{PATHS}\n")),
             // Alive as long as it can say so; never a matter of quorum or configuration.
             "/livez" => answer::text(StatusCode::OK, "OK\n"),
             "/readyz" => self.readyz(),
             "/metrics" => answer::text(StatusCode::OK, self.rendered()),
             "/stats" => answer::text(StatusCode::OK, self.api.stats(&self.rendered())),
             "/rlconfig" => answer::text(StatusCode::OK, self.api.rlconfig()),
-            _ => answer::not_found(&self.paths()),
-        }
-    }
-}
-
-impl Admin {
-    fn paths(&self) -> String {
-        match self.caller {
-            Caller::Anybody => PATHS.to_owned(),
-            Caller::Owner => format!("{PATHS}, and the admin API below /v1/"),
+            _ => answer::not_found(PATHS),
         }
     }
 
-    async fn answer(&self, head: &Parts, body: Body) -> Answer {
-        // Only a POST brings something; other bodies are left to the connection.
-        let body =
-            if head.method == Method::POST { body.read().await } else { Ok(Default::default()) };
-        let body = match body {
-            Ok(body) => body,
-            Err(error @ BodyError::NoRoom(_)) => {
-                let message = error.to_string();
-                return answer::error(StatusCode::SERVICE_UNAVAILABLE, "no_room", &message);
-            }
-            Err(error) => {
-                let message = error.to_string();
-                return answer::error(StatusCode::BAD_REQUEST, "bad_request", &message);
+    /// Who calls, if it has any role.
+    fn role<B>(&self, request: &Request<B>, shown: &Shown) -> Result<Caller, Refusal> {
+        let caller = self.access.operator(request.headers(), shown)?;
+        caller.expect_role(Role::Viewer)?;
+        Ok(caller)
+    }
+
+    async fn operate(&self, request: Request<Incoming>, caller: Caller, room: Room) -> Answer {
+        let (head, incoming) = request.into_parts();
+        let found = match admin::find(head.method.as_str(), head.uri.path()) {
+            Ok(found) => found,
+            Err(NotFound::Method(methods)) => return answer::method_not_allowed(&methods),
+            Err(NotFound::Path(paths)) => {
+                let message = format!("no {}; there are {paths}", head.uri.path());
+                return answer::error(StatusCode::NOT_FOUND, "not_found", &message);
             }
         };
-        let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
-        let answered = || self.api.answer(&head.method, path, query, &body, "socket");
-        guarded(answered, answer::internal)
+        if let Err(forbidden) = caller.expect_role(found.verb.role) {
+            return refuse(&forbidden.into());
+        }
+        // Only a POST brings something; other bodies are left to the connection.
+        let body = if head.method == Method::POST {
+            Body::new(incoming, room.budget, room.bounds).read().await
+        } else {
+            Ok(Bytes::new())
+        };
+        match body {
+            Ok(body) => self.run(found, &head, body, caller).await,
+            Err(error @ BodyError::NoRoom(_)) => {
+                let message = error.to_string();
+                answer::error(StatusCode::SERVICE_UNAVAILABLE, "no_room", &message)
+            }
+            Err(error) => answer::error(StatusCode::BAD_REQUEST, "bad_request", &error.to_string()),
+        }
+    }
+
+    async fn run(&self, found: Found, head: &Parts, body: Bytes, caller: Caller) -> Answer {
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let (waits, api) = (found.verb.waits, Arc::clone(&self.api));
+        let answered =
+            move || guarded(|| api.answer(&found, &query, &body, &caller), answer::internal);
+        if !waits {
+            return answered();
+        }
+        // A disk that hangs holds up this call, not the probes beside it. It goes on if its caller
+        // leaves: what was changed is told to the audit log.
+        tokio::task::spawn_blocking(answered).await.unwrap_or_else(|_| answer::internal())
     }
 
     fn readyz(&self) -> Answer {
@@ -109,9 +158,38 @@ impl Admin {
     }
 }
 
-/// The same for every path and method, so that nothing can be learned without credentials.
-fn unauthorized() -> Answer {
-    let message = "the admin API needs credentials over TCP, and there are none yet: use the \
-                   socket, as `tollgate status` and the other commands do on the node's machine";
-    answer::error(StatusCode::UNAUTHORIZED, "unauthorized", message)
+/// Why a call is not made.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// Nobody knows who calls.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// Whoever calls may not.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+}
+
+/// Without credentials it is the same for every path and method, so that nothing can be learned.
+fn refuse(refusal: &Refusal) -> Answer {
+    let message = refusal.to_string();
+    match refusal {
+        Refusal::Rejected(_) => {
+            let mut answer = answer::error(StatusCode::UNAUTHORIZED, "unauthenticated", &message);
+            answer.headers_mut().insert(WWW_AUTHENTICATE, BEARER);
+            answer
+        }
+        Refusal::Forbidden(_) => {
+            answer::error(StatusCode::FORBIDDEN, "permission_denied", &message)
+        }
+    }
+}
+
+/// The one way of showing credentials in a header (RFC 6750 §3).
+pub(super) const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+
+/// Whether a call is of gRPC, which is HTTP/2 only.
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    request.version() == Version::HTTP_2
+        && kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }

@@ -35,10 +35,10 @@ pub(crate) fn not_found(known: &str) -> Answer {
 }
 
 /// The path exists, the method does not.
-pub(crate) fn method_not_allowed(allowed: &'static str) -> Answer {
+pub(crate) fn method_not_allowed(allowed: &str) -> Answer {
     let message = format!("this path takes {allowed}");
     let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message);
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    answer.headers_mut().extend(HeaderValue::from_str(allowed).ok().map(|all| (ALLOW, all)));
     answer
 }
 

@@ -80,6 +80,11 @@ pub enum BodyError {
 }
 
 impl Body {
+    /// The body of a request, within `bounds`, counted against `budget`.
+    pub(super) fn new(incoming: Incoming, budget: Budget, bounds: Http1Bounds) -> Self {
+        Self { incoming: Metered::new(incoming, budget), bounds }
+    }
+
     /// Reads it whole.
     ///
     /// # Errors
@@ -139,8 +144,8 @@ impl<H: Handle> ServeHttp<H> {
             let handler = handler.clone();
             async move {
                 let (head, incoming) = request.into_parts();
-                let incoming = Metered::new(incoming, budget);
-                Ok::<_, Infallible>(handler.handle(head, Body { incoming, bounds }).await)
+                let body = Body::new(incoming, budget, bounds);
+                Ok::<_, Infallible>(handler.handle(head, body).await)
             }
         });
         let connection = http1::Builder::new()

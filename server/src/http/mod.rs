@@ -1,14 +1,18 @@
-//! The HTTP/1.1 listeners: `http` for callers (`/json`, `/healthcheck`) and `admin` for operators.
+//! The HTTP listeners: `http` for callers (`/json`, `/healthcheck`), over HTTP/1.1, and `admin` for
+//! operators, over HTTP/2, too.
 //!
 //! They run on a core of their own, so that a scrape or a slow client never delays a decision.
 
 mod admin;
+mod admin_connection;
+mod admin_grpc;
 pub(crate) mod answer;
 mod connection;
 mod decide;
 mod ratelimit_page;
 
-pub use admin::{Admin, Caller};
+pub use admin::Admin;
+pub use admin_connection::ServeAdmin;
 pub use answer::Answer;
 pub use connection::{Http1Bounds, ServeHttp};
 pub use decide::DecideHttp;

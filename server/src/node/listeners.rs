@@ -13,12 +13,13 @@ use tollgate_runtime::drain::Draining;
 use super::files::Shares;
 use super::sockets::Addresses;
 use super::telemetry;
+use crate::access::Access;
 use crate::admin::{self, AdminSocket, Api, Served};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::decide::Decider;
 use crate::grpc::{Health, Http2Bounds, RateLimit, Router, ServeGrpc};
-use crate::http::{Admin, Caller, DecideHttp, Http1Bounds, ServeHttp};
+use crate::http::{Admin, DecideHttp, Http1Bounds, ServeAdmin, ServeHttp};
 use crate::metrics;
 use crate::reload::ConfigStatus;
 use crate::state::State;
@@ -39,6 +40,8 @@ pub(super) struct Parts {
     pub(super) metrics: PrometheusHandle,
     pub(super) state: State,
     pub(super) status: ConfigStatus,
+    /// Who may do more than ask for decisions; for every listener.
+    pub(super) access: Arc<Access>,
     pub(super) shares: Shares,
     pub(super) budget: Budget,
     /// The listener of the reference's figures, which telemetry runs.
@@ -89,7 +92,8 @@ impl Listeners {
         addresses: &Addresses,
         socket: Option<AdminSocket>,
     ) -> anyhow::Result<Self> {
-        let Parts { decider, health, metrics, state, status, shares, budget, page, .. } = parts;
+        let Parts { decider, health, metrics, state, status, access, .. } = parts;
+        let (shares, budget, page) = (parts.shares, parts.budget, parts.page);
         let (callers, operators) = (parts.callers, parts.operators);
         let body_bytes_max = config.bounds.message_bytes_max;
         let (clock, mut renewals) = (Arc::clone(decider.clock()), Vec::new());
@@ -121,17 +125,15 @@ impl Listeners {
             decider,
             state,
             config: status,
+            access: Arc::clone(&access),
         }));
-        let handler = Admin { api: Arc::clone(&api), metrics, caller: Caller::Anybody };
-        let (door, draining) = (Door::clear(), operators.clone());
-        let admin = ServeHttp { handler, bounds, budget, door, draining };
+        let handler = Admin { api: Arc::clone(&api), metrics, access };
+        let door = door("admin", &at.admin_tls, Protocol::Either)?;
+        let draining = operators.clone();
+        let admin = ServeAdmin { handler, http1: bounds, budget, door, draining };
         let page_address = page.as_ref().map(|(address, _)| *address);
         tell(&api, addresses, socket.as_ref(), page_address, shares, &renewals);
-        let socket = socket.map(|socket| {
-            let mut owner = admin.clone();
-            owner.handler.caller = Caller::Owner;
-            Served::start(socket, owner, operators)
-        });
+        let socket = socket.map(|socket| Served::start(socket, admin.clone(), operators));
         let callers = Callers {
             decide: Cores::start(options(workers(config), shares.decide), decide)?,
             http: start(1, shares.http, http)?,

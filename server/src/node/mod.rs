@@ -16,6 +16,7 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tollgate_core::key::KeySecret;
 use tollgate_core::store::Bounds;
+use tollgate_core::time::Clock;
 use tollgate_runtime::clock::SystemClock;
 use tollgate_runtime::drain::Signals;
 
@@ -25,6 +26,7 @@ use self::listeners::{Listeners, Open, Parts};
 pub use self::sockets::Addresses;
 use self::sockets::Sockets;
 use self::telemetry::Telemetry;
+use crate::access::Access;
 use crate::budget::Budget;
 use crate::config::{self, Config};
 use crate::decide::{Active, Decider};
@@ -69,6 +71,7 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock::start());
     let bounds = Bounds { keys_max, bytes_max };
     let decider = Arc::new(Decider::new(active, secret, bounds, Arc::clone(&clock) as _));
+    let access = open_access(&config, decider.clock())?;
     let shares = Shares::take(listeners::runtimes(&config));
     let sockets = Sockets::bind(&config)?;
     let page = telemetry::bind(&config)?;
@@ -77,7 +80,7 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
         let _entered = runtime.enter();
         Reload::prepare(origin, &config, &decider, clock)?
     };
-    let start = Start { greeting, health, shares, page };
+    let start = Start { greeting, health, shares, page, access };
     let ended = runtime.block_on(live(&config, start, sockets, decider, metrics, reload));
     // A read of a file that hangs must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
@@ -91,6 +94,17 @@ struct Start {
     shares: Shares,
     /// For the reference's Prometheus names.
     page: Option<TcpListener>,
+    access: Arc<Access>,
+}
+
+/// Knows who may do what, before anything listens: a file of tokens that is wrong starts nothing.
+fn open_access(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Access>> {
+    let at = &config.listeners;
+    if let Some(warning) = at.warning() {
+        tracing::warn!(event = "admin_without_tls", "{warning}");
+    }
+    let access = Access::open(at.tokens_file.clone(), at.admin_roles.clone(), Arc::clone(clock));
+    Ok(Arc::new(access.context("listeners.admin.tokens_file")?))
 }
 
 async fn live(
@@ -122,6 +136,7 @@ async fn live(
         metrics,
         state: state.clone(),
         status: reload.status(),
+        access: start.access,
         shares: start.shares,
         budget,
         page: telemetry.page(),

@@ -19,6 +19,7 @@ use tollgate_runtime::stream::{Peer, Stream};
 use super::counted::Counted;
 use super::material::MaterialError;
 use super::renewal::Renewal;
+use super::san::{self, San};
 use super::settings::Tls;
 use crate::budget::Budget;
 use crate::metrics;
@@ -33,13 +34,17 @@ pub(crate) enum Protocol {
     H2,
     /// HTTP/1.1.
     Http1,
+    /// Either, as the peer likes.
+    Either,
 }
 
 impl Protocol {
-    pub(super) const fn name(self) -> &'static [u8] {
+    /// What it is called in the handshake, the preferred one first.
+    pub(super) const fn names(self) -> &'static [&'static [u8]] {
         match self {
-            Self::H2 => b"h2",
-            Self::Http1 => b"http/1.1",
+            Self::H2 => &[b"h2"],
+            Self::Http1 => &[b"http/1.1"],
+            Self::Either => &[b"h2", b"http/1.1"],
         }
     }
 }
@@ -80,7 +85,7 @@ impl Door {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Renewal), MaterialError> {
         let fingerprint = tls.fingerprint();
-        let served = tls.load(protocol.name())?;
+        let served = tls.load(protocol.names())?;
         let guard = Arc::new(Guard {
             listener,
             current: ArcSwap::new(Arc::clone(&served.config)),
@@ -111,10 +116,12 @@ impl Guard {
         let failed = match tokio::time::timeout(HANDSHAKE_MAX, handshake).await {
             Ok(Ok(mut stream)) => {
                 stream.get_mut().0.finish();
-                if self.wants_certificates && stream.get_ref().1.peer_certificates().is_none() {
+                let shown = stream.get_ref().1.peer_certificates().and_then(|all| all.first());
+                let names = shown.map(|certificate| san::names(certificate).into());
+                if self.wants_certificates && names.is_none() {
                     self.unauthenticated.increment(1);
                 }
-                return Some(Wire::Tls(Box::new(stream)));
+                return Some(Wire::Tls(Box::new(stream), names.unwrap_or_default()));
             }
             Ok(Err(error)) => words(&error),
             Err(_) => format!("not done in {} s", HANDSHAKE_MAX.as_secs()),
@@ -147,8 +154,18 @@ fn words(error: &io::Error) -> String {
 pub(crate) enum Wire {
     /// The connection itself.
     Clear(Stream),
-    /// TLS on it.
-    Tls(Box<TlsStream<Counted>>),
+    /// TLS on it, and the names in the certificate that the peer showed.
+    Tls(Box<TlsStream<Counted>>, Arc<[San]>),
+}
+
+impl Wire {
+    /// The names in the peer's certificate, which has been verified; none where it showed none.
+    pub(crate) fn names(&self) -> Arc<[San]> {
+        match self {
+            Self::Clear(_) => Arc::default(),
+            Self::Tls(_, names) => Arc::clone(names),
+        }
+    }
 }
 
 impl AsyncRead for Wire {
@@ -159,7 +176,7 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => {
+            Self::Tls(stream, _) => {
                 // One record at a time: `poll_read` fills the buffer from as many as there are.
                 let data = ready!(Pin::new(&mut *stream).poll_fill_buf(cx))?;
                 let length = data.len().min(buffer.remaining());
@@ -182,7 +199,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream, _) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -193,7 +210,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Self::Tls(stream, _) => Pin::new(stream).poll_write_vectored(cx, parts),
         }
     }
 
@@ -204,14 +221,14 @@ impl AsyncWrite for Wire {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream, _) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream, _) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Renewal {
         if self.refused == Some(content) {
             return;
         }
-        let error = match self.tls.load(self.protocol.name()) {
+        let error = match self.tls.load(self.protocol.names()) {
             Ok(served) => return self.accept(content, &served),
             Err(error) => error,
         };

@@ -137,7 +137,7 @@ fn der(path: &Path) -> Vec<u8> {
 #[test]
 fn every_client_is_shown_the_one_certificate_with_and_without_a_name_and_alpn() {
     let files = Files::new();
-    let served = files.tls(None, &[]).load(b"h2").unwrap();
+    let served = files.tls(None, &[]).load(&[b"h2"]).unwrap();
     for (sni, alpn, agreed) in [
         (true, &[][..], None),
         (false, &[][..], None),
@@ -180,7 +180,7 @@ fn clients_are_let_in_by_their_certificates() {
         (ClientAuth::Require, named, Some("other"), false),
         (ClientAuth::Require, named, Some("stranger"), false),
     ] {
-        let served = files.tls(Some(auth), names).load(b"h2").unwrap();
+        let served = files.tls(Some(auth), names).load(&[b"h2"]).unwrap();
         let shaken = shake(served.config, files.client(client, &[]), "node.test");
         assert_eq!(shaken.is_ok(), expected, "{auth:?} {names:?} {client:?}: {shaken:?}");
         if let Ok((server, _)) = shaken {

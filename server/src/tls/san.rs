@@ -8,10 +8,13 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 /// Bytes of one name; no host name is longer, and no URI that names a workload.
 const NAME_BYTES_MAX: usize = 2_048;
 
-/// A name that a listener lets in.
+/// Names of one certificate that are looked at; more come from nobody who means them.
+const NAMES_MAX: usize = 100;
+
+/// A name: one that a listener lets in, or one that a certificate has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum San {
-    /// A DNS name in lower case; `*` may stand for its first label.
+    /// A DNS name in lower case without a dot at its end; `*` may stand for its first label.
     Dns(String),
     /// A URI, as SPIFFE has them, letter by letter.
     Uri(String),
@@ -39,16 +42,34 @@ impl San {
         (labels.split('.').all(is_label) && !is_address).then_some(Self::Dns(name))
     }
 
-    fn admits(&self, name: &GeneralName<'_>) -> bool {
-        match (self, name) {
-            (Self::Dns(allowed), GeneralName::DNSName(presented)) => {
-                let presented = presented.to_ascii_lowercase();
-                let presented = presented.strip_suffix('.').unwrap_or(&presented);
+    /// A certificate's name, if it is of a kind that is let in. It comes from whoever was vouched
+    /// for, and need not be well formed.
+    fn of(name: &GeneralName<'_>) -> Option<Self> {
+        let is_right = |text: &str| text.len() <= NAME_BYTES_MAX;
+        match name {
+            GeneralName::DNSName(text) if is_right(text) => {
+                let name = text.to_ascii_lowercase();
+                Some(Self::Dns(name.strip_suffix('.').map(str::to_owned).unwrap_or(name)))
+            }
+            GeneralName::URI(text) if is_right(text) => Some(Self::Uri((*text).to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Whether a certificate's name is this one, or one of both stands for the other.
+    pub(crate) fn admits(&self, presented: &Self) -> bool {
+        match (self, presented) {
+            (Self::Dns(allowed), Self::Dns(presented)) => {
                 allowed == presented || covers(presented, allowed) || covers(allowed, presented)
             }
-            (Self::Uri(allowed), GeneralName::URI(presented)) => allowed == presented,
+            (Self::Uri(allowed), Self::Uri(presented)) => allowed == presented,
             _ => false,
         }
+    }
+
+    /// Whether it stands for many names.
+    pub(crate) fn is_wildcard(&self) -> bool {
+        matches!(self, Self::Dns(name) if name.starts_with('*'))
     }
 }
 
@@ -61,10 +82,15 @@ impl fmt::Display for San {
 }
 
 /// Whether any of the certificate's names is one of `allowed`.
-pub(crate) fn admits(allowed: &[San], certificate: &[u8]) -> bool {
-    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
-    let Ok(Some(names)) = certificate.subject_alternative_name() else { return false };
-    names.value.general_names.iter().any(|name| allowed.iter().any(|one| one.admits(name)))
+pub(super) fn admits(allowed: &[San], certificate: &[u8]) -> bool {
+    names(certificate).iter().any(|name| allowed.iter().any(|one| one.admits(name)))
+}
+
+/// The certificate's subject alternative names, as far as they are of a kind that is let in.
+pub(super) fn names(certificate: &[u8]) -> Vec<San> {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+    let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };
+    names.value.general_names.iter().filter_map(San::of).take(NAMES_MAX).collect()
 }
 
 /// Whether `wildcard`, which is one if its first label is `*`, stands for `name` (RFC 6125 §6.4.3:

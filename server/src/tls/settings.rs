@@ -61,11 +61,11 @@ impl Tls {
     /// # Errors
     /// [`MaterialError`], for the file that is wrong.
     pub(crate) fn check(&self) -> Result<(), MaterialError> {
-        self.load(b"").map(drop)
+        self.load(&[]).map(drop)
     }
 
-    /// Reads the files and makes of them what serves `protocol`.
-    pub(super) fn load(&self, protocol: &[u8]) -> Result<Served, MaterialError> {
+    /// Reads the files and makes of them what serves `protocols`.
+    pub(super) fn load(&self, protocols: &[&[u8]]) -> Result<Served, MaterialError> {
         let identity = self.pair.load()?;
         let not_after = not_after(&self.pair.cert, identity.cert.first())?;
         let wrong = |path: &Path, error: &dyn std::fmt::Display| MaterialError {
@@ -81,7 +81,7 @@ impl Tls {
         };
         // One certificate for all: clients may ask for any name, or for none.
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
-        config.alpn_protocols = vec![protocol.to_vec()];
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         // Every connection shows its certificates anew: connections live long, so that nothing is
         // gained by sessions, and what was let in once would come back after a change.
         config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::access::{Permission, Role};
 use crate::config::quantity::Length;
 
 /// Where the node listens.
@@ -16,8 +17,8 @@ pub(crate) struct RawListeners {
     pub(crate) decide: RawDecideListener,
     /// HTTP: `/json` and `/healthcheck`.
     pub(crate) http: RawHttpListener,
-    /// For operators: `/metrics`, `/livez`, `/readyz`, `/stats` and `/rlconfig`. It asks for no
-    /// credentials, so keep it on loopback.
+    /// For operators: `/metrics`, `/livez`, `/readyz`, `/stats` and `/rlconfig` without credentials,
+    /// the admin API with a token or a client certificate. Keep it on loopback, or give it TLS.
     pub(crate) admin: RawAdminListener,
 }
 
@@ -35,6 +36,9 @@ pub(crate) struct RawDecideListener {
     pub(crate) socket: String,
     /// TLS, on the address or the socket. Default: none.
     pub(crate) tls: RawTls,
+    /// What everybody may do who reaches this listener, beside asking for decisions: any of
+    /// `inline_limits`, `refund` and `reset`. Others need a token with the permission. Default: none.
+    pub(crate) permissions: Vec<Permission>,
     /// How old a connection may become; a tenth more or less, by chance, so that connections do not
     /// end together. Then it takes no new calls, those in flight are answered, and its peer
     /// connects anew. Default: 1d. 0s: for ever. Range: 0s to 365d.
@@ -50,6 +54,7 @@ impl Default for RawDecideListener {
             address: "[::]:8081".to_owned(),
             socket: String::new(),
             tls: RawTls::default(),
+            permissions: Vec::new(),
             max_connection_age: Length(Duration::from_secs(24 * 60 * 60)),
             max_connection_age_grace: Length(Duration::from_secs(60 * 60)),
         }
@@ -66,11 +71,13 @@ pub(crate) struct RawHttpListener {
     pub(crate) address: String,
     /// TLS. Default: none.
     pub(crate) tls: RawTls,
+    /// As for `decide`. Default: none.
+    pub(crate) permissions: Vec<Permission>,
 }
 
 impl Default for RawHttpListener {
     fn default() -> Self {
-        Self { address: "[::]:8080".to_owned(), tls: RawTls::default() }
+        Self { address: "[::]:8080".to_owned(), tls: RawTls::default(), permissions: Vec::new() }
     }
 }
 
@@ -81,12 +88,38 @@ impl Default for RawHttpListener {
 pub(crate) struct RawAdminListener {
     /// An IP address and a port. Port 0 lets the system choose one. Default: `127.0.0.1:6070`.
     pub(crate) address: String,
+    /// TLS. Without it, tokens travel in the clear. Default: none.
+    pub(crate) tls: RawTls,
+    /// Roles that client certificates give. Goes with `tls.client_ca`. The greatest role of those
+    /// that fit holds. Default: none. At most 1000.
+    pub(crate) roles: Vec<RawCertificateRole>,
+    /// A file in which the node keeps its tokens (mode 0600; digests, no secrets), relative to the
+    /// folder of this file. It belongs to one node, which reads it at its start. Default: empty,
+    /// tokens end with the node.
+    pub(crate) tokens_file: String,
 }
 
 impl Default for RawAdminListener {
     fn default() -> Self {
-        Self { address: "127.0.0.1:6070".to_owned() }
+        Self {
+            address: "127.0.0.1:6070".to_owned(),
+            tls: RawTls::default(),
+            roles: Vec::new(),
+            tokens_file: String::new(),
+        }
     }
+}
+
+/// A role that client certificates give.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(crate) struct RawCertificateRole {
+    /// A subject alternative name: a DNS name, in which `*` may stand for the first label, or a URI.
+    /// A certificate with a wildcard of its own is given no role.
+    pub(crate) san: String,
+    /// What whoever shows a certificate of that name may do.
+    pub(crate) role: Role,
 }
 
 /// TLS of a listener. Paths are relative to the folder of this file; what stands in the files may

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::limit::{RawAlgorithm, RawLimit, RawPenalty};
-pub(super) use self::listeners::{RawClientAuth, RawListeners, RawTls};
+pub(super) use self::listeners::{RawAdminListener, RawClientAuth, RawListeners, RawTls};
 pub(super) use self::ratelimit::{RawHeaderNames, RawHeaderStyle, RawRatelimit};
 pub(super) use self::telemetry::{
     FLUSH_INTERVAL, RawRatelimitPrometheus, RawStatsd, RawStatsdProtocol, RawTelemetry,
@@ -45,6 +45,7 @@ pub(super) const MESSAGE_BYTES: Range = range(1 << 10, 64 << 20);
 pub(super) const IN_FLIGHT_BYTES: Range = range(1 << 20, 1 << 40);
 pub(super) const LEDGER_KEYS: Range = range(1_000, 1_000_000_000);
 pub(super) const CLIENT_SANS_MAX: usize = 1_000;
+pub(super) const ROLES_MAX: usize = 1_000;
 pub(super) const DRAIN_NOTICE_MAX: Duration = Duration::from_secs(10 * 60);
 pub(super) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) const LEDGER_BYTES: Range = range(1 << 20, 1 << 40);

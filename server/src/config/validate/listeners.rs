@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Validator;
+use crate::access::CertificateRole;
 use crate::config::Listeners;
 use crate::config::document::Trail;
 use crate::config::raw::{self, RawClientAuth, RawTls};
@@ -46,10 +47,37 @@ impl Validator<'_> {
             decide_socket,
             decide_tls: self.tls(&section.key("decide"), &raw.decide.tls, base_dir),
             decide_age: self.age(&section.key("decide"), raw),
+            decide_permissions: raw.decide.permissions.iter().copied().collect(),
             http,
             http_tls: self.tls(&section.key("http"), &raw.http.tls, base_dir),
+            http_permissions: raw.http.permissions.iter().copied().collect(),
             admin,
+            admin_tls: self.tls(&section.key("admin"), &raw.admin.tls, base_dir),
+            admin_roles: self.roles(&section.key("admin"), &raw.admin),
+            tokens_file: (!raw.admin.tokens_file.is_empty())
+                .then(|| base_dir.join(&raw.admin.tokens_file)),
         }
+    }
+
+    fn roles(&mut self, listener: &Trail<'_>, raw: &raw::RawAdminListener) -> Vec<CertificateRole> {
+        let section = listener.key("roles");
+        let count = raw.roles.len();
+        if count > raw::ROLES_MAX {
+            let message = format!("expected at most {}, found {count}", raw::ROLES_MAX);
+            self.issues.push(self.document.issue(&section, message));
+            return Vec::new();
+        }
+        if count > 0 && raw.tls.client_ca.is_empty() {
+            let message = "goes with `tls.client_ca`, which is not set";
+            self.issues.push(self.document.issue(&section, message));
+        }
+        let mut roles = Vec::new();
+        for (index, one) in raw.roles.iter().enumerate() {
+            let trail = section.index(index);
+            let san = self.name(&trail.key("san"), &one.san);
+            roles.extend(san.map(|san| CertificateRole { san, role: one.role }));
+        }
+        roles
     }
 
     pub(super) fn address(&mut self, listener: &Trail<'_>, text: &str) -> Option<SocketAddr> {
@@ -154,18 +182,17 @@ impl Validator<'_> {
             self.issues.push(self.document.issue(&section, message));
             return Vec::new();
         }
-        let mut names = Vec::new();
-        for (index, text) in raw.iter().enumerate() {
-            match San::parse(text) {
-                Some(name) => names.push(name),
-                None => {
-                    let found = excerpt(text);
-                    let message = format!("expected a DNS name or a URI, found \"{found}\"");
-                    self.issues.push(self.document.issue(&section.index(index), message));
-                }
-            }
+        let all = raw.iter().enumerate();
+        all.filter_map(|(index, text)| self.name(&section.index(index), text)).collect()
+    }
+
+    fn name(&mut self, trail: &Trail<'_>, text: &str) -> Option<San> {
+        let name = San::parse(text);
+        if name.is_none() {
+            let message = format!("expected a DNS name or a URI, found \"{}\"", excerpt(text));
+            self.issues.push(self.document.issue(trail, message));
         }
-        names
+        name
     }
 }
 
