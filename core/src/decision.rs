@@ -73,7 +73,7 @@ impl<'a> Decision<'a> {
             Item::Counted(range) => {
                 let operations = plan.operations.get(range.clone()).unwrap_or_default();
                 let outcomes = outcomes.get(range.clone()).unwrap_or_default();
-                tightest(operations, outcomes, modes)
+                tightest(operations.iter().map(Behind::from), outcomes, modes)
             }
         };
         let statuses: Vec<_> = plan.items.iter().map(status).collect();
@@ -102,17 +102,42 @@ impl Status<'_> {
         self.current.as_ref().map_or(Duration::ZERO, |current| current.reset_after)
     }
 
-    fn without_limit(quota_mode: bool) -> Self {
+    pub(crate) fn without_limit(quota_mode: bool) -> Self {
         Self { code: Code::Ok, current: None, remaining: 0, quota_mode }
+    }
+}
+
+/// What a status tells of the limit behind it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind<'a> {
+    pub(crate) quota: Quota,
+    pub(crate) name: Option<&'a Arc<str>>,
+    pub(crate) shadow: bool,
+    pub(crate) quota_mode: bool,
+}
+
+impl<'a> From<&Operation<'a>> for Behind<'a> {
+    fn from(operation: &Operation<'a>) -> Self {
+        let limit: Option<&'a Limit> = operation.limit;
+        Self {
+            quota: operation.quota,
+            name: limit.and_then(|limit| limit.name.as_ref()),
+            shadow: limit.is_some_and(|limit| limit.shadow),
+            quota_mode: limit.is_some_and(|limit| limit.quota_mode),
+        }
     }
 }
 
 /// The status of a descriptor with one or several limits: of those that are over the one with the
 /// longest wait, else the one with the least left.
-fn tightest<'a>(operations: &[Operation<'a>], outcomes: &[Outcome], modes: Modes) -> Status<'a> {
+pub(crate) fn tightest<'a>(
+    limits: impl Iterator<Item = Behind<'a>>,
+    outcomes: &[Outcome],
+    modes: Modes,
+) -> Status<'a> {
     let mut tightest: Option<Status<'a>> = None;
-    for (index, operation) in operations.iter().enumerate() {
-        let status = status_of(operation, outcomes.get(index), modes);
+    for (index, limit) in limits.enumerate() {
+        let status = status_of(limit, outcomes.get(index), modes);
         let is_tighter = tightest.as_ref().is_none_or(|so_far| match (so_far.code, status.code) {
             (Code::Ok, Code::OverLimit) => true,
             (Code::OverLimit, Code::Ok) => false,
@@ -126,18 +151,16 @@ fn tightest<'a>(operations: &[Operation<'a>], outcomes: &[Outcome], modes: Modes
     tightest.unwrap_or(Status { code: Code::OverLimit, ..Status::without_limit(false) })
 }
 
-fn status_of<'a>(operation: &Operation<'a>, outcome: Option<&Outcome>, modes: Modes) -> Status<'a> {
+fn status_of<'a>(limit: Behind<'a>, outcome: Option<&Outcome>, modes: Modes) -> Status<'a> {
+    let Behind { quota, name, shadow, quota_mode } = limit;
     let over = outcome.is_none_or(|outcome| outcome.over);
-    let shadow = operation.limit.is_some_and(|limit| limit.shadow);
-    let quota_mode = modes.quota || operation.limit.is_some_and(|limit| limit.quota_mode);
     let reset_after = outcome
         .map_or(Duration::ZERO, |outcome| outcome.retry_after.unwrap_or(outcome.reset_after));
-    let name = operation.limit.and_then(|limit: &'a Limit| limit.name.as_ref());
     Status {
         code: if over && !shadow { Code::OverLimit } else { Code::Ok },
-        current: Some(Current { quota: operation.quota, name, reset_after }),
+        current: Some(Current { quota, name, reset_after }),
         remaining: if over { 0 } else { outcome.map_or(0, |outcome| outcome.remaining) },
-        quota_mode,
+        quota_mode: modes.quota || quota_mode,
     }
 }
 

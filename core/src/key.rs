@@ -37,6 +37,45 @@ impl Key {
     }
 }
 
+/// Names a reservation to the caller that made it: 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReservationId {
+    high: u64,
+    low: u64,
+}
+
+impl std::fmt::Display for ReservationId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}{:016x}", self.high, self.low)
+    }
+}
+
+/// A text that is no reservation's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a reservation's id is 32 hexadecimal digits, 0-9 and a-f")]
+pub struct NotAnId;
+
+impl std::str::FromStr for ReservationId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(is_digit) {
+            return Err(NotAnId);
+        }
+        let (high, low) = text.split_at(16);
+        let half = |digits| u64::from_str_radix(digits, 16).map_err(|_| NotAnId);
+        Ok(Self { high: half(high)?, low: half(low)? })
+    }
+}
+
+/// Tells one request from another: see [`KeySecret::fingerprint`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    high: u64,
+    low: u64,
+}
+
 /// The secret that keys are hashed with. Made once, at bootstrap; never sent to clients.
 #[derive(Clone, Copy)]
 pub struct KeySecret([u8; 16]);
@@ -66,6 +105,28 @@ impl KeySecret {
     pub fn domain_tag(&self, domain: &str) -> DomainTag {
         let key = self.begin(domain).finish(Shape { algorithm: 0, window_nanos: 0, index: 0 });
         DomainTag((key.high >> 32) as u32)
+    }
+}
+
+impl KeySecret {
+    /// The id of the `number`th reservation. Nobody guesses another's from his own.
+    pub fn reservation_id(&self, number: u64) -> ReservationId {
+        // No bucket is in the domain without a name.
+        let mut hasher = self.begin("");
+        hasher.text("reservation");
+        hasher.0.write_u64(number);
+        let Key { high, low } = hasher.finish(Shape { algorithm: 0, window_nanos: 0, index: 0 });
+        ReservationId { high, low }
+    }
+
+    /// A keyed hash of a request's bytes: equal for equal requests, and no two different ones can be
+    /// made to share it.
+    pub fn fingerprint(&self, request: &[u8]) -> Fingerprint {
+        let mut hasher = self.begin("");
+        hasher.text("fingerprint");
+        hasher.0.write(request);
+        let Key { high, low } = hasher.finish(Shape { algorithm: 0, window_nanos: 0, index: 0 });
+        Fingerprint { high, low }
     }
 }
 
@@ -155,6 +216,25 @@ mod tests {
         let mut other = KeySecret::new([0; 16]).begin("d");
         other.entry(Entry { key: "a", value: "b" });
         assert_ne!(base, other.finish(SHAPE));
+    }
+
+    #[test]
+    fn a_reservations_id_is_read_as_it_is_shown() {
+        let (one, two) = (SECRET.reservation_id(1), SECRET.reservation_id(2));
+        assert_ne!(one, two);
+        assert_ne!(one, KeySecret::new([0; 16]).reservation_id(1));
+        let shown = one.to_string();
+        assert_eq!((shown.len(), shown.parse()), (32, Ok(one)));
+        let wrong = [&shown[1..], &shown.to_uppercase(), "", &format!("+{}", &shown[1..])];
+        for text in wrong.into_iter().filter(|text| **text != shown) {
+            assert_eq!(text.parse::<ReservationId>(), Err(NotAnId), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_tells_requests_apart() {
+        assert_eq!(SECRET.fingerprint(b"one"), SECRET.fingerprint(b"one"));
+        assert_ne!(SECRET.fingerprint(b"one"), SECRET.fingerprint(b"two"));
     }
 
     #[test]

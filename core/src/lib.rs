@@ -10,10 +10,12 @@
 pub mod bucket;
 pub mod decision;
 pub mod descriptor;
+pub mod idempotency;
 pub mod key;
 pub mod limit;
 pub mod metadata;
 pub mod plan;
+pub mod reservation;
 pub mod store;
 pub mod tally;
 pub mod time;

@@ -38,6 +38,8 @@ const BYTES: &str = "tollgate_ledger_bytes";
 const EXPIRED: &str = "tollgate_ledger_expired_total";
 const EVICTED: &str = "tollgate_ledger_evicted_total";
 const REFUSED: &str = "tollgate_ledger_refused_total";
+const RESERVATIONS: &str = "tollgate_reservations";
+const RESERVATIONS_ENDED: &str = "tollgate_reservations_ended_total";
 const NO_ROOM: &str = "tollgate_calls_refused_total";
 const CONNECTIONS: &str = "tollgate_connections";
 const CONNECTIONS_MAX: &str = "tollgate_connections_max";
@@ -118,6 +120,8 @@ pub fn set_ledger(totals: &Totals) {
     counter!(EVICTED, "reason" => "full").absolute(totals.stats.evicted_live);
     counter!(EVICTED, "reason" => "over_limit").absolute(totals.stats.evicted_over_limit);
     counter!(REFUSED).absolute(totals.stats.refused);
+    gauge!(RESERVATIONS).set(totals.reservations as f64);
+    counter!(RESERVATIONS_ENDED).absolute(totals.reservations_ended);
 }
 
 /// Brings the count of open connections of a listener up to date.

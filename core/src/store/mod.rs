@@ -5,9 +5,18 @@
 
 mod domains;
 mod eviction;
+mod holding;
+mod holds;
+#[cfg(test)]
+mod rig;
+mod settle;
 mod shard;
 mod slots;
 mod texts;
+mod together;
 
+pub use holds::Held;
+pub use settle::{Cost, Part, Settled, Unsettled, release, settle};
 pub use shard::{Bounds, Refused, Saved, Shard, Slot, Stats};
 pub use slots::FULL;
+pub use together::{Shards, charge_all_or_none, hold_all_or_none};

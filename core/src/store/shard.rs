@@ -10,12 +10,14 @@ use hashbrown::HashTable;
 
 use super::domains::{DomainNumber, Domains};
 use super::eviction::Room;
+use super::holds::{Held, Holds};
 use super::slots::{self, FULL, SLOTS_MAX, Slots};
 use super::texts::{self, Texts};
 use crate::bucket::{Bucket, Outcome};
 use crate::descriptor::Charge;
 use crate::key::{DomainTag, Key};
-use crate::plan::Operation;
+use crate::limit::Quota;
+use crate::plan::{Label, Operation};
 use crate::time::Now;
 
 /// Places looked at for expiry with each insertion: two, so that the hand comes round before the
@@ -89,11 +91,40 @@ pub struct Slot<'a> {
     pub fill: u8,
 }
 
+/// A charge, whoever asks for it.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) key: Key,
+    pub(super) quota: &'a Quota,
+    pub(super) charge: Charge,
+    pub(super) domain: DomainTag,
+    pub(super) text: Text<'a>,
+    /// Keys of the whole request.
+    pub(super) pinned: &'a [Key],
+}
+
+/// What a key stands for: made into text when a bucket is made, or long before.
+#[derive(Clone, Copy)]
+pub(super) enum Text<'a> {
+    Label(&'a Label<'a>),
+    Kept(&'a str),
+}
+
+impl Text<'_> {
+    fn to_text(self) -> Box<str> {
+        match self {
+            Self::Label(label) => label.to_text(),
+            Self::Kept(text) => text.into(),
+        }
+    }
+}
+
 /// One part of the store.
 #[derive(Clone, Debug)]
 pub struct Shard {
     index: HashTable<u16>,
     pub(super) slots: Slots,
+    pub(super) holds: Holds,
     pub(super) bytes: usize,
     hand: u16,
     texts: Texts,
@@ -117,6 +148,7 @@ impl Shard {
         Self {
             index: HashTable::with_capacity(bounds.keys_max.min(INDEX_READY)),
             slots: Slots::default(),
+            holds: Holds::default(),
             bytes: 0,
             hand: 0,
             texts: Texts::default(),
@@ -139,34 +171,43 @@ impl Shard {
         pinned: &[Key],
         now: Now,
     ) -> Result<Outcome, Refused> {
+        let Operation { key, quota, charge, domain, label, .. } = operation;
+        let (key, charge, domain) = (*key, *charge, *domain);
+        let asked = Asked { key, quota, charge, domain, text: Text::Label(label), pinned };
+        self.charge_asked(&asked, now)
+    }
+
+    pub(super) fn charge_asked(&mut self, asked: &Asked<'_>, now: Now) -> Result<Outcome, Refused> {
         let now = self.reach(now);
-        match self.find(operation.key) {
-            Some(at) => self.charge_old(at, operation, pinned, now),
-            None => self.charge_new(operation, pinned, now),
+        // Most shards hold nothing: they pay this branch.
+        let held = (!self.holds.is_empty()).then(|| self.holds.current(asked.key, now.log));
+        match self.find(asked.key) {
+            Some(at) => self.charge_old(at, asked, held.as_ref(), now),
+            None => self.charge_new(asked, held.as_ref(), now),
         }
     }
 
     fn charge_old(
         &mut self,
         at: u16,
-        operation: &Operation<'_>,
-        pinned: &[Key],
+        asked: &Asked<'_>,
+        held: Option<&Held>,
         now: Now,
     ) -> Result<Outcome, Refused> {
-        let quota = &operation.quota;
+        let quota = asked.quota;
         let is_tight = self.bytes.saturating_add(GROWTH_MAX) > self.bounds.bytes_max;
         let Some(slot) = self.slots.at_mut(at) else { return Err(Refused) };
         let before = slot.bucket.heap_bytes();
         // Only what remembers hits on the heap can grow; the copy is for the rare refusal.
         let undo = (is_tight && before > 0).then(|| (slot.bucket.clone(), slot.fill));
-        let outcome = slot.bucket.charge(quota, operation.charge, now);
+        let outcome = apply(asked, held, &mut slot.bucket, now);
         slot.fill = fill(&outcome, quota.burst());
         let (after, domain) = (slot.bucket.heap_bytes(), slot.domain);
         self.resize(domain, before, after);
         if after <= before || self.bytes <= self.bounds.bytes_max {
             return Ok(outcome);
         }
-        let room = Room { keys: 0, bytes: 0, domain: operation.domain, pinned };
+        let room = Room { keys: 0, bytes: 0, domain: asked.domain, pinned: asked.pinned };
         if let (Err(refused), Some((bucket, fill))) = (self.make_room(&room, now), undo) {
             self.put_back(at, bucket, fill);
             return Err(refused);
@@ -176,20 +217,20 @@ impl Shard {
 
     fn charge_new(
         &mut self,
-        operation: &Operation<'_>,
-        pinned: &[Key],
+        asked: &Asked<'_>,
+        held: Option<&Held>,
         now: Now,
     ) -> Result<Outcome, Refused> {
-        let quota = &operation.quota;
+        let Asked { quota, domain, pinned, .. } = *asked;
         let mut bucket = Bucket::fresh(quota, now);
-        let outcome = bucket.charge(quota, operation.charge, now);
-        if matches!(operation.charge, Charge::Hits(1..)) {
+        let outcome = apply(asked, held, &mut bucket, now);
+        if matches!(asked.charge, Charge::Hits(1..)) {
             self.sweep(SWEEP_STEPS, now);
-            let text = operation.label.to_text();
+            let text = asked.text.to_text();
             let bytes = FIXED_BYTES + text.len() + bucket.heap_bytes();
-            self.make_room(&Room { keys: 1, bytes, domain: operation.domain, pinned }, now)?;
+            self.make_room(&Room { keys: 1, bytes, domain, pinned }, now)?;
             let fill = fill(&outcome, quota.burst());
-            self.insert(operation, bucket, &text, fill)?;
+            self.insert(asked, bucket, &text, fill)?;
         }
         Ok(outcome)
     }
@@ -245,9 +286,14 @@ impl Shard {
     }
 
     /// This time, or the latest one if that is later.
-    fn reach(&mut self, now: Now) -> Now {
+    pub(super) fn reach(&mut self, now: Now) -> Now {
         let Now { log, epoch } = self.latest;
         self.latest = Now { log: log.max(now.log), epoch: epoch.max(now.epoch) };
+        self.latest
+    }
+
+    /// The latest time it has seen.
+    pub(super) fn latest(&self) -> Now {
         self.latest
     }
 
@@ -286,26 +332,26 @@ impl Shard {
         }
     }
 
-    fn find(&self, key: Key) -> Option<u16> {
+    pub(super) fn find(&self, key: Key) -> Option<u16> {
         let same = |at: &u16| self.slots.at(*at).is_some_and(|slot| slot.key == key);
         self.index.find(key.low(), same).copied()
     }
 
     fn insert(
         &mut self,
-        operation: &Operation<'_>,
+        asked: &Asked<'_>,
         bucket: Bucket,
         text: &str,
         fill: u8,
     ) -> Result<(), Refused> {
         let text = self.texts.insert(text).ok_or(Refused)?;
-        let domain = self.domains.add(operation.domain);
-        let slot = slots::Slot { key: operation.key, bucket, text, domain, fill };
+        let domain = self.domains.add(asked.domain);
+        let slot = slots::Slot { key: asked.key, bucket, text, domain, fill };
         self.resize(domain, 0, self.cost(&slot));
         let at = self.slots.insert(slot);
         let slots = &self.slots;
         let rehash = |at: &u16| slots.at(*at).map_or(0, |slot| slot.key.low());
-        self.index.insert_unique(operation.key.low(), at, rehash);
+        self.index.insert_unique(asked.key.low(), at, rehash);
         Ok(())
     }
 
@@ -349,8 +395,15 @@ impl Shard {
     }
 }
 
-/// The part of the limit that is spent; [`FULL`] exactly when nothing remains.
-fn fill(outcome: &Outcome, limit: u32) -> u8 {
+fn apply(asked: &Asked<'_>, held: Option<&Held>, bucket: &mut Bucket, now: Now) -> Outcome {
+    match held {
+        None => bucket.charge(asked.quota, asked.charge, now),
+        Some(held) => held.charge(bucket, asked.quota, asked.charge, now),
+    }
+}
+
+/// The part of the limit that is spent or held; [`FULL`] exactly when nothing remains.
+pub(super) fn fill(outcome: &Outcome, limit: u32) -> u8 {
     if outcome.remaining == 0 {
         return FULL;
     }

@@ -52,7 +52,9 @@ fn an_empty_file_is_every_default() {
     };
     assert_eq!(config.listeners, expected);
     assert_eq!(config.node, Node { workers: None, drain_notice: Duration::from_secs(5) });
-    assert_eq!(config.ledger, Ledger { keys_max: 1_000_000, bytes_max: 512 << 20 });
+    let expected_ledger =
+        Ledger { keys_max: 1_000_000, bytes_max: 512 << 20, reservations_max: 100_000 };
+    assert_eq!(config.ledger, expected_ledger);
     assert_eq!(config.bounds.descriptors_max, 100);
     assert_eq!(config.bounds.value_bytes_max, 8_192);
     assert_eq!(config.telemetry.log_level, LogLevel::Info);
@@ -70,7 +72,7 @@ node: {workers: 4}
 listeners: {decide: {address: '127.0.0.1:0'}, http: {address: '127.0.0.1:0'}}
 bounds: {descriptors_max: 7, entries_max: 5, key_bytes_max: 10, value_bytes_max: 1KiB,
   domain_bytes_max: 20B, message_bytes_max: 2MiB, in_flight_bytes_max: 3MiB}
-ledger: {keys_max: 5000, bytes_max: 4194304}
+ledger: {keys_max: 5000, bytes_max: 4194304, reservations_max: 0}
 telemetry: {log_format: json, log_level: warn}
 ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
   response_headers: draft-11, header_names: {limit: X-Most}, dynamic_metadata: true, near_limit_ratio: 1}
@@ -88,7 +90,8 @@ ratelimit: {shadow_mode: true, quota_mode: true, merge_domains: true,
         in_flight_bytes_max: 3 << 20,
     };
     assert_eq!(config.bounds, expected);
-    assert_eq!(config.ledger, Ledger { keys_max: 5_000, bytes_max: 4 << 20 });
+    let expected_ledger = Ledger { keys_max: 5_000, bytes_max: 4 << 20, reservations_max: 0 };
+    assert_eq!(config.ledger, expected_ledger);
     let expected = Telemetry {
         log_format: LogFormat::Json,
         log_level: LogLevel::Warn,
@@ -197,6 +200,7 @@ node: {workers: 1025} => 1:17: node.workers: expected 0 to 1024, found 1025
 bounds: {entries_max: 0} => 1:23: bounds.entries_max: expected 1 to 256, found 0
 bounds: {value_bytes_max: 2MiB} => 1:27: bounds.value_bytes_max: expected 1 to 1MiB, found 2MiB
 ledger: {keys_max: 1} => 1:20: ledger.keys_max: expected 1000 to 1000000000, found 1
+ledger: {reservations_max: 10000001} => 1:28: ledger.reservations_max: expected 0 to 10000000, found 10000001
 ledger: {bytes_max: 1MB} => 1:21: ledger.bytes_max: expected a number of bytes such as 65536, `64KiB`, `512MiB` or `2GiB`, found text "1MB"
 listeners: {http: {address: localhost}} => 1:29: listeners.http.address: expected an IP address and a port, found "localhost"
 telemetry: {log_level: loud} => 1:24: telemetry.log_level: expected `error`, `warn`, `info`, `debug` or `trace`, found text "loud"

@@ -151,13 +151,15 @@ pub struct Bounds {
     pub in_flight_bytes_max: usize,
 }
 
-/// How many buckets are kept; neither is zero.
+/// How many buckets and reservations are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    /// Buckets.
+    /// Buckets; not zero.
     pub keys_max: usize,
-    /// Bytes that buckets and their printable names take.
+    /// Bytes that buckets and their printable names take; not zero.
     pub bytes_max: usize,
+    /// Open reservations; with zero none can be made.
+    pub reservations_max: usize,
 }
 
 impl Bounds {

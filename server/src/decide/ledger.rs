@@ -5,11 +5,13 @@
 
 use parking_lot::{Mutex, MutexGuard};
 use tollgate_core::bucket::{Bucket, Outcome};
-use tollgate_core::descriptor::Charge;
-use tollgate_core::key::Key;
+use tollgate_core::key::{Key, ReservationId};
 use tollgate_core::plan::Operation;
-use tollgate_core::store::{Bounds, Refused, Saved, Shard, Slot, Stats};
-use tollgate_core::time::Now;
+use tollgate_core::reservation::Reservation;
+use tollgate_core::store::{
+    self, Bounds, Held, Refused, Settled, Shard, Shards, Slot, Stats, Unsettled,
+};
+use tollgate_core::time::{LogTime, Now};
 
 /// The fewest shards of a ledger. Enough that cores rarely meet in one, and that a shard whose index
 /// must grow keeps its callers waiting for microseconds.
@@ -41,6 +43,10 @@ pub struct Totals {
     pub bytes: usize,
     /// How buckets left.
     pub stats: Stats,
+    /// Open reservations.
+    pub reservations: usize,
+    /// Reservations that ended without commit or cancellation.
+    pub reservations_ended: u64,
 }
 
 impl LocalLedger {
@@ -65,10 +71,7 @@ impl LocalLedger {
         shard.lock().charge(operation, &[operation.key], now)
     }
 
-    /// Charges every operation, and takes back those that were admitted unless `passes` says that
-    /// their outcomes let the request pass. The outcomes of charges that were taken back tell what
-    /// is there without them. What a refused charge left, such as a penalty, stays; but a bucket that
-    /// refused only because the same request had charged it before is as if it was never asked.
+    /// Charges every operation or none: see [`store::charge_all_or_none`].
     ///
     /// # Errors
     /// [`Refused`] if there is no room for one of them; nothing was charged then.
@@ -78,38 +81,58 @@ impl LocalLedger {
         now: Now,
         passes: impl FnOnce(&[Outcome]) -> bool,
     ) -> Result<Vec<Outcome>, Refused> {
-        let pinned: Vec<_> = operations.iter().map(|operation| operation.key).collect();
-        let mut shards = self.lock_all(operations);
-        let mut saved = Vec::with_capacity(operations.len());
-        let mut outcomes = Vec::with_capacity(operations.len());
-        for operation in operations {
-            let Some(shard) = shards.of(operation.key) else { return Err(Refused) };
-            let before = shard.save(operation.key);
-            match shard.charge(operation, &pinned, now) {
-                Ok(outcome) => outcomes.push(outcome),
-                Err(refused) => {
-                    shards.restore(saved);
-                    return Err(refused);
-                }
-            }
-            saved.push(before);
-        }
-        if passes(&outcomes) {
-            return Ok(outcomes);
-        }
-        let admitted = outcomes.iter().map(|outcome| !outcome.over);
-        let to_restore = saved.into_iter().zip(admitted).filter(|(_, admitted)| *admitted);
-        shards.restore(to_restore.map(|(saved, _)| saved).collect());
-        for (outcome, operation) in outcomes.iter_mut().zip(operations) {
-            if outcome.over {
-                continue;
-            }
-            let peek = Operation { charge: Charge::Hits(0), ..*operation };
-            let Some(shard) = shards.of(operation.key) else { return Err(Refused) };
-            let peek = shard.charge(&peek, &pinned, now)?;
-            *outcome = Outcome { over: false, retry_after: None, ..peek };
-        }
-        Ok(outcomes)
+        let mut shards = self.lock_all(operations.iter().map(|operation| operation.key));
+        store::charge_all_or_none(&mut shards, operations, now, passes)
+    }
+
+    /// Holds the hits of every operation or of none: see [`store::hold_all_or_none`].
+    ///
+    /// # Errors
+    /// [`Refused`] if there is no room to remember a refusal; nothing is held then.
+    pub fn hold_all_or_none(
+        &self,
+        operations: &[Operation<'_>],
+        hold: (LogTime, ReservationId),
+        now: Now,
+        passes: impl FnOnce(&[Outcome]) -> bool,
+    ) -> Result<Vec<Outcome>, Refused> {
+        let mut shards = self.lock_all(operations.iter().map(|operation| operation.key));
+        store::hold_all_or_none(&mut shards, operations, hold, now, passes)
+    }
+
+    /// Spends `hits` of a reservation and frees what it held: see [`store::settle`].
+    ///
+    /// # Errors
+    /// [`Unsettled`]; nothing was spent then.
+    pub fn settle(
+        &self,
+        reservation: &Reservation,
+        hits: u64,
+        now: Now,
+    ) -> Result<Settled, Unsettled> {
+        let mut shards = self.lock_all(reservation.parts.iter().map(|part| part.key));
+        store::settle(&mut shards, &reservation.parts, reservation.hold(), hits, now)
+    }
+
+    /// Frees what a reservation held: see [`store::release`].
+    ///
+    /// # Errors
+    /// [`Unsettled::Ended`] if it was free already.
+    pub fn release(&self, reservation: &Reservation, now: Now) -> Result<Settled, Unsettled> {
+        let mut shards = self.lock_all(reservation.parts.iter().map(|part| part.key));
+        store::release(&mut shards, &reservation.parts, reservation.hold(), now)
+    }
+
+    /// A copy of a bucket, and what is held of it.
+    pub(super) fn seen(&self, key: Key, now: Now) -> (Option<Bucket>, Held) {
+        let Some(shard) = self.shard(key) else { return (None, Held::NOTHING) };
+        let shard = shard.lock();
+        (shard.slot(key).map(|slot| slot.bucket.clone()), shard.held(key, now))
+    }
+
+    /// Hits that reservations hold of a key.
+    pub fn held(&self, key: Key, now: Now) -> u64 {
+        self.seen(key, now).1.total()
     }
 
     /// A copy of a bucket.
@@ -139,11 +162,10 @@ impl LocalLedger {
         self.shards.get(self.index(key)).map(|Padded(shard)| shard)
     }
 
-    /// Locks the shards of all operations, in the order of their numbers, so that two requests
-    /// never wait for each other in a circle.
-    fn lock_all(&self, operations: &[Operation<'_>]) -> Locked<'_> {
-        let mut wanted: Vec<_> =
-            operations.iter().map(|operation| self.index(operation.key)).collect();
+    /// Locks the shards of all keys, in the order of their numbers, so that two requests never wait
+    /// for each other in a circle.
+    fn lock_all(&self, keys: impl Iterator<Item = Key>) -> Locked<'_> {
+        let mut wanted: Vec<_> = keys.map(|key| self.index(key)).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let lock = |at| self.shards.get(at).map(|Padded(shard)| (at, shard.lock()));
@@ -182,18 +204,9 @@ struct Locked<'a> {
     shards: Vec<(usize, MutexGuard<'a, Shard>)>,
 }
 
-impl Locked<'_> {
-    fn of(&mut self, key: Key) -> Option<&mut Shard> {
+impl Shards for Locked<'_> {
+    fn shard(&mut self, key: Key) -> Option<&mut Shard> {
         let wanted = self.ledger.index(key);
         self.shards.iter_mut().find(|(at, _)| *at == wanted).map(|(_, shard)| &mut **shard)
-    }
-
-    /// Takes charges back, the last one first, so that a bucket charged twice ends as it began.
-    fn restore(&mut self, saved: Vec<Saved>) {
-        for saved in saved.into_iter().rev() {
-            if let Some(shard) = self.of(saved.key()) {
-                shard.restore(saved);
-            }
-        }
     }
 }

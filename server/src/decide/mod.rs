@@ -7,16 +7,20 @@
 mod active;
 mod ledger;
 mod preview;
+mod reserve;
+mod spent;
 mod statistics;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tollgate_core::bucket::Outcome;
 use tollgate_core::decision::{Code, Decision};
 use tollgate_core::descriptor::Request;
 use tollgate_core::key::KeySecret;
 use tollgate_core::plan::Plan;
+use tollgate_core::reservation::Reservations;
 use tollgate_core::store::{Bounds, Refused};
 use tollgate_core::time::{Clock, LogClock, Now};
 
@@ -24,6 +28,11 @@ use crate::statistics::Statistics;
 pub use active::{Active, Answers, Withheld};
 pub use ledger::{LocalLedger, Totals};
 pub use preview::Previewed;
+pub use reserve::{Reserved, Settlement, Unreserved, Unsettled};
+pub use spent::Forgotten;
+
+/// Open reservations of a decider that is told no other number.
+pub const RESERVATIONS_MAX: usize = 100_000;
 
 /// A decision could not be made; the caller's failure mode applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +70,8 @@ pub struct Decider {
     time: LogClock,
     secret: KeySecret,
     statistics: Arc<Statistics>,
+    /// Each with the figures of its parts. Its lock is taken before those of shards, never after.
+    reservations: Mutex<reserve::Record>,
 }
 
 impl Decider {
@@ -75,7 +86,14 @@ impl Decider {
             time,
             secret,
             statistics: Arc::default(),
+            reservations: Mutex::new(Reservations::new(RESERVATIONS_MAX)),
         }
+    }
+
+    /// The same with room for so many open reservations; with zero none can be made. To be called
+    /// before there are any.
+    pub fn with_reservations_max(self, most: usize) -> Self {
+        Self { reservations: Mutex::new(Reservations::new(most)), ..self }
     }
 
     /// What decides now. Take it once per request and pass it to [`Self::check`].
@@ -139,12 +157,16 @@ impl Decider {
             let decision = Decision::of(&plan, &outcomes, active.answers.modes);
             (outcomes, decision)
         };
+        self.count_unknown_domain(&plan, request);
+        statistics::count(&self.statistics, &plan, &outcomes, &decision, active);
+        Ok(Checked { plan, decision, now })
+    }
+
+    fn count_unknown_domain(&self, plan: &Plan<'_>, request: &Request<'_>) {
         if plan.domain.is_none() {
             let descriptors = request.descriptors.len() as u64;
             self.statistics.unknown_domains.count(request.domain, descriptors);
         }
-        statistics::count(&self.statistics, &plan, &outcomes, &decision, active);
-        Ok(Checked { plan, decision, now })
     }
 
     fn charge_all_or_none<'a>(
@@ -161,22 +183,33 @@ impl Decider {
         Ok((outcomes, decision))
     }
 
-    /// Keeps time and frees ended buckets. To be called about once a second by one owner.
+    /// Keeps time and frees ended buckets and reservations. To be called about once a second by one
+    /// owner.
     pub fn tick(&self) {
         let monotonic = self.clock.monotonic();
         self.time.discipline(monotonic, self.clock.wall());
-        self.ledger.sweep(self.time.now(monotonic));
+        let now = self.time.now(monotonic);
+        self.ledger.sweep(now);
+        self.sweep_reservations(now);
     }
 
-    /// What the ledger holds.
+    /// What the ledger and the record of reservations hold.
     pub fn totals(&self) -> Totals {
-        self.ledger.totals()
+        let (reservations, reservations_ended) = {
+            let reservations = self.reservations.lock();
+            (reservations.len(), reservations.ended())
+        };
+        Totals { reservations, reservations_ended, ..self.ledger.totals() }
     }
 }
 
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "reserve_tests.rs"]
+mod reserve_tests;
 
 #[cfg(test)]
 #[path = "atomic_tests.rs"]

@@ -5,9 +5,10 @@
 
 use tollgate_core::bucket::{Bucket, Outcome};
 use tollgate_core::decision::{Code, Decision};
-use tollgate_core::descriptor::Request;
+use tollgate_core::descriptor::{Charge, Request};
 use tollgate_core::key::Key;
 use tollgate_core::plan::{Operation, Plan};
+use tollgate_core::store::Held;
 use tollgate_core::time::Now;
 
 use super::{Active, Decider};
@@ -47,30 +48,34 @@ impl Decider {
     }
 }
 
-/// Copies of buckets, made when they are first met.
+/// Copies of buckets and of what is held of them, made when they are first met.
 struct Copies<'a> {
     decider: &'a Decider,
     now: Now,
-    buckets: Vec<(Key, Bucket)>,
+    buckets: Vec<(Key, Bucket, Held)>,
 }
 
 impl Copies<'_> {
     fn charge(&mut self, operation: &Operation<'_>) -> Outcome {
-        let (quota, now) = (&operation.quota, self.now);
-        if let Some((_, bucket)) = self.buckets.iter_mut().find(|(key, _)| *key == operation.key) {
-            return bucket.charge(quota, operation.charge, now);
+        let (quota, charge, now) = (&operation.quota, operation.charge, self.now);
+        let mut known = self.buckets.iter_mut();
+        if let Some((_, bucket, held)) = known.find(|(key, ..)| *key == operation.key) {
+            return held.charge(bucket, quota, charge, now);
         }
-        let live = self.decider.ledger().bucket(operation.key);
-        let mut bucket = live.unwrap_or_else(|| Bucket::fresh(quota, now));
-        let outcome = bucket.charge(quota, operation.charge, now);
-        self.buckets.push((operation.key, bucket));
+        let (mut bucket, held) = self.copy(operation);
+        let outcome = held.charge(&mut bucket, quota, charge, now);
+        self.buckets.push((operation.key, bucket, held));
         outcome
     }
 
     /// What is there now, without the charge.
     fn peek(&self, operation: &Operation<'_>) -> Outcome {
-        let live = self.decider.ledger().bucket(operation.key);
-        let mut bucket = live.unwrap_or_else(|| Bucket::fresh(&operation.quota, self.now));
-        bucket.charge(&operation.quota, tollgate_core::descriptor::Charge::Hits(0), self.now)
+        let (mut bucket, held) = self.copy(operation);
+        held.charge(&mut bucket, &operation.quota, Charge::Hits(0), self.now)
+    }
+
+    fn copy(&self, operation: &Operation<'_>) -> (Bucket, Held) {
+        let (live, held) = self.decider.ledger().seen(operation.key, self.now);
+        (live.unwrap_or_else(|| Bucket::fresh(&operation.quota, self.now)), held)
     }
 }

@@ -22,9 +22,51 @@ pub(super) fn count(
 ) {
     let is_atomic = plan.domain.is_some_and(|domain| domain.options.atomic);
     let only_over = is_atomic && decision.overall == Code::OverLimit;
+    count_some(statistics, plan, outcomes, active, |outcome| !only_over || outcome.over);
+    if decision.shadowed {
+        statistics.count_shadowed();
+    }
+}
+
+/// Counts what a reservation found: the limits that were over. What it holds is counted when it is
+/// spent.
+pub(super) fn count_reserved(
+    statistics: &Statistics,
+    plan: &Plan<'_>,
+    outcomes: &[Outcome],
+    decision: &Decision<'_>,
+    active: &Active,
+) {
+    count_some(statistics, plan, outcomes, active, |outcome| outcome.over);
+    if decision.shadowed {
+        statistics.count_shadowed();
+    }
+}
+
+/// The figures of an operation, for whoever counts in them when the configuration may be gone.
+pub(super) fn figures(
+    statistics: &Statistics,
+    plan: &Plan<'_>,
+    operation: &Operation<'_>,
+) -> Arc<LimitFigures> {
+    let names = &statistics.limits;
+    match operation.limit {
+        None => brought_along(names, operation),
+        Some(limit) if limit.shows_request => of_request(names, plan, operation, limit),
+        Some(limit) => configured(names, plan, operation, limit),
+    }
+}
+
+fn count_some(
+    statistics: &Statistics,
+    plan: &Plan<'_>,
+    outcomes: &[Outcome],
+    active: &Active,
+    counts: impl Fn(&Outcome) -> bool,
+) {
     let names = &statistics.limits;
     for (operation, outcome) in plan.operations.iter().zip(outcomes) {
-        if only_over && !outcome.over {
+        if !counts(outcome) {
             continue;
         }
         let ratio = active.answers.near_limit_ratio;
@@ -41,9 +83,6 @@ pub(super) fn count(
             }
             _ => of_request(names, plan, operation, limit).figures.add(&tally),
         }
-    }
-    if decision.shadowed {
-        statistics.count_shadowed();
     }
 }
 

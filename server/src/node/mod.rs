@@ -67,10 +67,11 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
     } else {
         Active::unloaded(config.answers.clone(), &secret)
     };
-    let config::Ledger { keys_max, bytes_max } = config.ledger;
+    let config::Ledger { keys_max, bytes_max, reservations_max } = config.ledger;
     let clock = Arc::new(SystemClock::start());
     let bounds = Bounds { keys_max, bytes_max };
-    let decider = Arc::new(Decider::new(active, secret, bounds, Arc::clone(&clock) as _));
+    let decider = Decider::new(active, secret, bounds, Arc::clone(&clock) as _);
+    let decider = Arc::new(decider.with_reservations_max(reservations_max));
     let access = open_access(&config, decider.clock())?;
     let shares = Shares::take(listeners::runtimes(&config));
     let sockets = Sockets::bind(&config)?;

@@ -49,6 +49,7 @@ pub(super) const ROLES_MAX: usize = 1_000;
 pub(super) const DRAIN_NOTICE_MAX: Duration = Duration::from_secs(10 * 60);
 pub(super) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) const LEDGER_BYTES: Range = range(1 << 20, 1 << 40);
+pub(super) const RESERVATIONS: Range = range(0, 10_000_000);
 
 /// Configuration of a Tollgate node. Every key is optional: an empty file is a working node without
 /// limits. Unknown keys are errors.
@@ -160,10 +161,15 @@ pub(super) struct RawLedger {
     /// Bytes that buckets and their printable names take. Default: 512MiB. Range: 1MiB to 1TiB.
     #[schemars(range(min = LEDGER_BYTES.min, max = LEDGER_BYTES.max))]
     pub(super) bytes_max: Size,
+    /// Reservations that are open at once; with as many, more are refused. Each takes about 200
+    /// bytes and as much again, with its counter's name, for each of its limits; there is room for
+    /// four limits each. 0: none can be made. Default: 100000. Range: 0 to 10000000.
+    #[schemars(range(min = RESERVATIONS.min, max = RESERVATIONS.max))]
+    pub(super) reservations_max: u64,
 }
 
 impl Default for RawLedger {
     fn default() -> Self {
-        Self { keys_max: 1_000_000, bytes_max: Size(512 << 20) }
+        Self { keys_max: 1_000_000, bytes_max: Size(512 << 20), reservations_max: 100_000 }
     }
 }

@@ -135,6 +135,11 @@ impl Validator<'_> {
         Ledger {
             keys_max: self.whole(&section.key("keys_max"), raw.keys_max, raw::LEDGER_KEYS),
             bytes_max: self.size(&section.key("bytes_max"), raw.bytes_max, raw::LEDGER_BYTES),
+            reservations_max: self.whole(
+                &section.key("reservations_max"),
+                raw.reservations_max,
+                raw::RESERVATIONS,
+            ),
         }
     }
 

@@ -1,0 +1,223 @@
+//! Reservations: hits that are held until their real cost is known.
+//!
+//! The holds themselves are in the shards of the [`store`](crate::store), and end there by
+//! themselves; here is the record of who holds what. It is bounded in reservations and in their
+//! parts, and keeps nothing beyond an end but until the next sweep.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::bucket::Outcome;
+use crate::decision::{Behind, Modes, Status, tightest};
+use crate::descriptor::{Charge, Request};
+pub use crate::key::{NotAnId, ReservationId};
+use crate::plan::{Item, Operation, Plan};
+use crate::store::{Cost, Part};
+use crate::time::{LogTime, Now};
+
+/// The shortest time until a reservation ends by itself.
+pub const HOLD_MIN: Duration = Duration::from_secs(1);
+
+/// The longest time until a reservation ends by itself: longer than any answer that somebody waits
+/// for, and short enough that what a crashed caller held comes back.
+pub const HOLD_MAX: Duration = Duration::from_secs(3_600);
+
+/// The time until a reservation ends where its caller says nothing.
+pub const HOLD_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Parts that a record holds for each reservation that it may hold. Most have one or two; without
+/// this bound requests of a hundred descriptors would take a hundred times the memory.
+pub const PARTS_MEAN_MAX: usize = 4;
+
+/// An open reservation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reservation {
+    /// Its name.
+    pub id: ReservationId,
+    /// When it ends by itself.
+    pub end: LogTime,
+    /// What it needs of each bucket, in the order of its plan.
+    pub parts: Vec<Part>,
+    items: Vec<Shown>,
+    modes: Modes,
+}
+
+/// What stands for a descriptor.
+#[derive(Clone, Debug, PartialEq)]
+enum Shown {
+    Unmatched,
+    Unlimited,
+    Counted(Range<usize>),
+}
+
+impl Reservation {
+    /// What `plan`, made of `request`, holds after these outcomes of
+    /// [`hold_all_or_none`](crate::store::hold_all_or_none).
+    pub fn new(
+        (end, id): (LogTime, ReservationId),
+        plan: &Plan<'_>,
+        request: &Request<'_>,
+        outcomes: &[Outcome],
+        modes: Modes,
+    ) -> Self {
+        let mut parts = Vec::with_capacity(plan.operations.len());
+        let mut items = Vec::with_capacity(plan.items.len());
+        for (item, descriptor) in plan.items.iter().zip(request.descriptors) {
+            let Item::Counted(range) = item else {
+                let is_unlimited = matches!(item, Item::Unlimited(_));
+                items.push(if is_unlimited { Shown::Unlimited } else { Shown::Unmatched });
+                continue;
+            };
+            let start = parts.len();
+            let operations = plan.operations.get(range.clone()).unwrap_or_default();
+            let outcomes = outcomes.get(range.clone()).unwrap_or_default();
+            for (operation, outcome) in operations.iter().zip(outcomes) {
+                parts.push(part(operation, outcome, descriptor.charge.is_some(), modes));
+            }
+            items.push(Shown::Counted(start..parts.len()));
+        }
+        Self { id, end, parts, items, modes }
+    }
+
+    /// By what its holds are found.
+    pub fn hold(&self) -> (LogTime, ReservationId) {
+        (self.end, self.id)
+    }
+
+    /// What each descriptor of its request is told, where `outcomes` belong to its parts.
+    pub fn statuses(&self, outcomes: &[Outcome]) -> Vec<Status<'_>> {
+        let status = |item: &Shown| match item {
+            Shown::Unmatched => Status::without_limit(self.modes.quota),
+            Shown::Unlimited => Status { remaining: u32::MAX, ..Status::without_limit(false) },
+            Shown::Counted(range) => {
+                let parts = self.parts.get(range.clone()).unwrap_or_default();
+                let outcomes = outcomes.get(range.clone()).unwrap_or_default();
+                tightest(parts.iter().map(Behind::from), outcomes, self.modes)
+            }
+        };
+        self.items.iter().map(status).collect()
+    }
+}
+
+fn part(operation: &Operation<'_>, outcome: &Outcome, is_fixed: bool, modes: Modes) -> Part {
+    let hits = match operation.charge {
+        Charge::Hits(hits) => hits,
+        Charge::Refund(_) => 0,
+    };
+    let limit = operation.limit;
+    let shadow = limit.is_some_and(|limit| limit.shadow);
+    Part {
+        key: operation.key,
+        quota: operation.quota,
+        domain: operation.domain,
+        text: operation.label.to_text(),
+        cost: if is_fixed { Cost::Fixed(hits) } else { Cost::Told },
+        is_held: hits > 0 && !outcome.over,
+        // Of quota limits some may have been over although the request passed: they bound nothing.
+        is_enforced: !shadow && !modes.shadow && !outcome.over,
+        name: limit.and_then(|limit| limit.name.clone()),
+        shadow,
+        quota_mode: limit.is_some_and(|limit| limit.quota_mode),
+    }
+}
+
+impl<'a> From<&'a Part> for Behind<'a> {
+    fn from(part: &'a Part) -> Self {
+        let Part { quota, name, shadow, quota_mode, .. } = part;
+        let (shadow, quota_mode) = (*shadow, *quota_mode);
+        Self { quota: *quota, name: name.as_ref(), shadow, quota_mode }
+    }
+}
+
+/// The open reservations, each with something of its keeper's.
+#[derive(Clone, Debug)]
+pub struct Reservations<T> {
+    by_id: BTreeMap<ReservationId, (Reservation, T)>,
+    by_end: BTreeSet<(LogTime, ReservationId)>,
+    parts: usize,
+    most: usize,
+    made: u64,
+    ended: u64,
+}
+
+/// As many reservations are open as may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("as many reservations are open as may be")]
+pub struct Full;
+
+impl<T> Reservations<T> {
+    /// An empty record of at most `most` reservations, with at most [`PARTS_MEAN_MAX`] parts for
+    /// each of them. With zero, none can be made.
+    pub fn new(most: usize) -> Self {
+        let (by_id, by_end) = (BTreeMap::new(), BTreeSet::new());
+        Self { by_id, by_end, parts: 0, most, made: 0, ended: 0 }
+    }
+
+    /// The number of a new reservation of so many parts, for which there is room as long as nothing
+    /// else is inserted. Never the same twice.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn admit(&mut self, parts: usize) -> Result<u64, Full> {
+        let parts_most = self.most.saturating_mul(PARTS_MEAN_MAX);
+        if self.by_id.len() >= self.most || self.parts.saturating_add(parts) > parts_most {
+            return Err(Full);
+        }
+        self.made += 1;
+        Ok(self.made)
+    }
+
+    /// Records a reservation that was admitted.
+    pub fn insert(&mut self, reservation: Reservation, with: T) {
+        self.parts += reservation.parts.len();
+        self.by_end.insert(reservation.hold());
+        self.by_id.insert(reservation.id, (reservation, with));
+    }
+
+    /// The reservation of this name, if it has not ended.
+    pub fn find(&self, id: ReservationId, now: Now) -> Option<&(Reservation, T)> {
+        self.by_id.get(&id).filter(|(reservation, _)| reservation.end > now.log)
+    }
+
+    /// Takes out a reservation that was committed or cancelled.
+    pub fn take(&mut self, id: ReservationId) -> Option<(Reservation, T)> {
+        let taken = self.by_id.remove(&id)?;
+        self.parts = self.parts.saturating_sub(taken.0.parts.len());
+        self.by_end.remove(&taken.0.hold());
+        Some(taken)
+    }
+
+    /// Takes out a reservation of which somebody found that it had ended.
+    pub fn take_ended(&mut self, id: ReservationId) -> Option<(Reservation, T)> {
+        let taken = self.take(id)?;
+        self.ended += 1;
+        Some(taken)
+    }
+
+    /// Takes out the next reservation that ended by `now`. Its holds in the store count no more, and
+    /// are to be cleared away.
+    pub fn sweep_one(&mut self, now: Now) -> Option<(Reservation, T)> {
+        let (end, id) = *self.by_end.first()?;
+        if end > now.log { None } else { self.take_ended(id) }
+    }
+
+    /// How many are open, and ended ones that no sweep has met yet.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// How many ended without commit or cancellation since the record was made.
+    pub fn ended(&self) -> u64 {
+        self.ended
+    }
+}
+
+#[cfg(test)]
+#[path = "reservation_tests.rs"]
+mod tests;

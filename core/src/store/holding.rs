@@ -1,0 +1,126 @@
+//! What a shard does for reservations: hold, spend what was held, give it up.
+
+use super::holds::Held;
+use super::settle::Part;
+use super::shard::{Asked, Refused, Shard, Text, fill};
+use crate::bucket::{Bucket, Outcome};
+use crate::descriptor::Charge;
+use crate::key::{Key, ReservationId};
+use crate::limit::Quota;
+use crate::plan::Operation;
+use crate::time::{LogTime, Now};
+
+impl Shard {
+    /// Holds the operation's hits until `end`, if the bucket has room for them beside what is held
+    /// already; otherwise the outcome is over and nothing is held, and what is left is what a
+    /// refused charge leaves. Refunds and zero hits hold nothing.
+    ///
+    /// # Errors
+    /// [`Refused`] if there is no room to remember a refusal.
+    pub fn hold(
+        &mut self,
+        operation: &Operation<'_>,
+        (end, id): (LogTime, ReservationId),
+        pinned: &[Key],
+        now: Now,
+    ) -> Result<Outcome, Refused> {
+        let hits = match operation.charge {
+            Charge::Hits(hits) => hits,
+            Charge::Refund(_) => 0,
+        };
+        let quota = Quota { counts_refused: false, ..operation.quota };
+        let operation = Operation { quota, charge: Charge::Hits(hits), ..*operation };
+        let now = self.reach(now);
+        let held = self.holds.current(operation.key, now.log);
+        let live = self.slot(operation.key).map(|slot| slot.bucket.clone());
+        let mut copy = live.unwrap_or_else(|| Bucket::fresh(&quota, now));
+        let found = held.charge(&mut copy, &quota, Charge::Hits(0), now);
+        if hits == 0 {
+            return Ok(found);
+        }
+        let judged = held.charge(&mut copy, &quota, operation.charge, now);
+        if judged.over {
+            return self.charge(&operation, pinned, now);
+        }
+        self.holds.add(operation.key, (end, id), hits);
+        let outcome = Outcome { over: false, retry_after: None, remaining: judged.remaining, ..found };
+        if let Some(slot) = self.find(operation.key).and_then(|at| self.slots.at_mut(at)) {
+            slot.fill = fill(&outcome, quota.burst());
+        }
+        Ok(outcome)
+    }
+
+    /// What is held of `key` at `now`, or at the latest time that the shard has seen.
+    pub fn held(&self, key: Key, now: Now) -> Held {
+        if self.holds.is_empty() {
+            return Held::NOTHING;
+        }
+        self.holds.view(key, self.latest().log.max(now.log))
+    }
+
+    /// Whether a reservation still holds something of `key`: it does until its end.
+    pub(super) fn still_holds(
+        &mut self,
+        key: Key,
+        (end, id): (LogTime, ReservationId),
+        now: Now,
+    ) -> Option<u64> {
+        let now = self.reach(now);
+        self.holds.of(key, (end, id)).filter(|_| end > now.log)
+    }
+
+    /// Gives up what a reservation holds of `key`.
+    pub(super) fn give_up_hold(&mut self, key: Key, of: (LogTime, ReservationId)) -> Option<u64> {
+        self.holds.remove(key, of)
+    }
+
+    /// Takes [`Self::give_up_hold`] back.
+    pub(super) fn hold_again(&mut self, key: Key, of: (LogTime, ReservationId), hits: u64) {
+        self.holds.add(key, of, hits);
+    }
+
+    /// Hits that `part` may spend beside what others hold, where `own` is what it holds itself.
+    /// Whoever waits out a penalty has what it holds and no more.
+    pub(super) fn room(&mut self, part: &Part, own: u64, now: Now) -> u64 {
+        let now = self.reach(now);
+        let others = self.holds.current(part.key, now.log).without(own).total();
+        let live = self.slot(part.key).map(|slot| slot.bucket.clone());
+        let mut copy = live.unwrap_or_else(|| Bucket::fresh(&part.quota, now));
+        let found = copy.charge(&part.quota, Charge::Hits(0), now);
+        let patient = Quota { penalty_max: None, ..part.quota };
+        let room = u64::from(copy.charge(&patient, Charge::Hits(0), now).remaining);
+        let room = room.saturating_sub(others);
+        let waits_for_penalty = found.remaining == 0 && part.quota.penalty_max.is_some();
+        if waits_for_penalty { room.min(own) } else { room }
+    }
+
+    /// Spends hits that a reservation has no longer to hold, without asking whether it was patient.
+    pub(super) fn spend(
+        &mut self,
+        part: &Part,
+        hits: u64,
+        pinned: &[Key],
+        now: Now,
+    ) -> Result<Outcome, Refused> {
+        let quota = Quota { penalty_max: None, counts_refused: false, ..part.quota };
+        self.charge_part(part, &quota, hits, pinned, now)
+    }
+
+    /// What `part`'s bucket would tell now.
+    pub(super) fn look_at(&mut self, part: &Part, now: Now) -> Result<Outcome, Refused> {
+        self.charge_part(part, &part.quota, 0, &[], now)
+    }
+
+    fn charge_part(
+        &mut self,
+        part: &Part,
+        quota: &Quota,
+        hits: u64,
+        pinned: &[Key],
+        now: Now,
+    ) -> Result<Outcome, Refused> {
+        let (key, domain, text) = (part.key, part.domain, Text::Kept(&part.text));
+        let asked = Asked { key, quota, charge: Charge::Hits(hits), domain, text, pinned };
+        self.charge_asked(&asked, now)
+    }
+}
