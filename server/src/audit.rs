@@ -70,7 +70,8 @@ pub fn write(audit: &Audit<'_>) {
         event = "audit",
         action = action.name(),
         who = line(who),
-        target = line(target),
+        // `target` is the subscriber's own word in a JSON line.
+        resource = line(target),
         label = line(label),
         before = line(before),
         after = line(after),
@@ -91,6 +92,7 @@ pub(crate) mod testing {
 
     use parking_lot::Mutex;
     use serde_json::Value;
+    use tracing_subscriber::EnvFilter;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -108,11 +110,17 @@ pub(crate) mod testing {
 
     /// What `act` returns, and the lines that it logs.
     pub(crate) fn logged<T>(act: impl FnOnce() -> T) -> (T, Vec<Value>) {
+        logged_through(EnvFilter::new("info"), act)
+    }
+
+    /// The same, as far as the filter lets lines through.
+    pub(crate) fn logged_through<T>(filter: EnvFilter, act: impl FnOnce() -> T) -> (T, Vec<Value>) {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
             .json()
             .flatten_event(true)
+            .with_env_filter(filter)
             .with_writer(move || writer.clone())
             .finish();
         let done = tracing::subscriber::with_default(subscriber, act);
@@ -141,6 +149,7 @@ mod tests {
         });
         let [line] = &lines[..] else { panic!("{lines:?}") };
         assert_eq!((&line["event"], &line["action"]), (&"audit".into(), &"counter_reset".into()));
+        assert_eq!((&line["resource"], &line["label"]), (&"k\u{fffd}[31m".into(), &"l".into()));
         assert_eq!(line["who"], "certificate:a\u{fffd}b");
         assert_eq!((&line["before"], &line["after"]), (&"7".into(), &"-".into()));
         assert_eq!(line["level"], "INFO");

@@ -20,13 +20,7 @@ pub fn start(telemetry: &Telemetry) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let configured = || EnvFilter::default().add_directive(level.into());
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| configured());
-    // Whatever else is left out: who changed what is not.
-    let filter = match audit::DIRECTIVE.parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
+    let filter = filter(level, EnvFilter::try_from_default_env().ok());
     let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     // A log that nobody reads any more must not end the node.
     let builder = builder.log_internal_errors(false);
@@ -39,4 +33,43 @@ pub fn start(telemetry: &Telemetry) {
     };
     // Only a test process starts twice; its first subscriber goes on.
     drop(started);
+}
+
+/// What is logged: as the environment says, else from `level` on; and every audit event, because
+/// whatever else is left out, who changed what is not.
+fn filter(level: LevelFilter, environment: Option<EnvFilter>) -> EnvFilter {
+    let filter = environment.unwrap_or_else(|| EnvFilter::default().add_directive(level.into()));
+    match audit::DIRECTIVE.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Who;
+    use crate::audit::testing::logged_through;
+    use crate::audit::{Action, Audit, NOTHING};
+
+    #[test]
+    fn audit_events_pass_every_level_and_nothing_else_does() {
+        let refund = Audit {
+            who: &Who::Anybody,
+            action: Action::Refund,
+            target: "t",
+            label: "l",
+            before: &NOTHING,
+            after: &NOTHING,
+        };
+        for environment in [None, Some("off"), Some("tollgate_server=error")] {
+            let environment = environment.map(EnvFilter::new);
+            let ((), lines) = logged_through(filter(LevelFilter::ERROR, environment), || {
+                tracing::warn!(event = "other");
+                audit::write(&refund);
+            });
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert_eq!(lines[0]["action"], "refund");
+        }
+    }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -83,14 +84,35 @@ impl Authority {
         address: SocketAddr,
         name: &str,
     ) -> anyhow::Result<TlsStream<TcpStream>> {
+        self.connect_as(address, name, None, &[]).await
+    }
+
+    /// As [`Authority::connect`], showing a certificate, and naming protocols (ALPN).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn connect_as(
+        &self,
+        address: SocketAddr,
+        name: &str,
+        client: Option<&Issued>,
+        protocols: &[&[u8]],
+    ) -> anyhow::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone())?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let mut config = match client {
+            None => builder.with_no_client_auth(),
+            Some(client) => {
+                let key = PrivateKeyDer::from_pem_slice(client.key.as_bytes())?;
+                builder.with_client_auth_cert(vec![client.der.clone()], key)?
+            }
+        };
         config.enable_sni = false;
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         let name = ServerName::try_from(name.to_owned())?;
         let shaken = async {
             let stream = TcpStream::connect(address).await?;

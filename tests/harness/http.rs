@@ -13,6 +13,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// For connecting and the whole exchange; a peer that needs longer hangs.
@@ -82,6 +83,26 @@ pub async fn send(
     headers: &[(&str, &str)],
     body: Bytes,
 ) -> anyhow::Result<Answer> {
+    let connected = async { anyhow::Ok(TcpStream::connect(address).await?) };
+    let connected = tokio::time::timeout(EXCHANGE_BOUND, connected).await;
+    let stream = connected.map_err(|_| anyhow!("no connection in {EXCHANGE_BOUND:?}")).flatten();
+    let what = || format!("{method} http://{address}{path}");
+    let stream = stream.with_context(what)?;
+    send_over(stream, address, method, path, headers, body).await
+}
+
+/// Sends one request on a connection that is there; `address` is whose it is.
+///
+/// # Errors
+/// When there is no whole answer in time.
+pub async fn send_over(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> anyhow::Result<Answer> {
     let what = format!("{method} http://{address}{path}");
     let mut request = Request::builder().method(method).uri(path);
     request = request.header(header::HOST, address.to_string());
@@ -89,12 +110,14 @@ pub async fn send(
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(body)).with_context(|| what.clone())?;
-    let exchange = tokio::time::timeout(EXCHANGE_BOUND, exchange(address, request));
+    let exchange = tokio::time::timeout(EXCHANGE_BOUND, exchange(stream, request));
     exchange.await.map_err(|_| anyhow!("no answer in {EXCHANGE_BOUND:?}")).flatten().context(what)
 }
 
-async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
-    let stream = TcpStream::connect(address).await?;
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Full<Bytes>>,
+) -> anyhow::Result<Answer> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let answer = async {
         let (head, body) = sender.send_request(request).await?.into_parts();

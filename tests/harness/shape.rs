@@ -16,6 +16,7 @@ pub(crate) struct Shape {
     /// More keys of the listeners, each with a comma before it.
     pub(crate) decide: String,
     pub(crate) http: String,
+    pub(crate) admin: String,
     /// The most files that the process may open, if that is bounded.
     pub(crate) open_files: Option<usize>,
     /// Keys of `telemetry` that a test adds, each after a comma.
@@ -31,6 +32,7 @@ impl Default for Shape {
             drain_notice: "0s".to_owned(),
             decide: String::new(),
             http: String::new(),
+            admin: String::new(),
             open_files: None,
             telemetry: String::new(),
             sections: String::new(),
@@ -42,13 +44,13 @@ impl Shape {
     /// The configuration's text.
     pub(crate) fn text(&self, Addresses { decide, http, admin }: Addresses) -> String {
         let Shape { workers, drain_notice, decide: of_decide, http: of_http, .. } = self;
-        let Shape { telemetry, sections, .. } = self;
+        let Shape { telemetry, sections, admin: of_admin, .. } = self;
         format!(
             r#"node: {{workers: {workers}, drain_notice: {drain_notice}}}
 listeners:
   decide: {{address: "{decide}"{of_decide}}}
   http: {{address: "{http}"{of_http}}}
-  admin: {{address: "{admin}"}}
+  admin: {{address: "{admin}"{of_admin}}}
 ratelimit_files: ["{LIMITS_FOLDER}"]
 telemetry: {{log_format: json{telemetry}}}
 {sections}"#

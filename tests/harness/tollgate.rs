@@ -88,6 +88,13 @@ impl Builder {
         self
     }
 
+    /// Adds keys to the operators' listener, likewise.
+    #[must_use]
+    pub fn admin(mut self, keys: &str) -> Self {
+        self.shape.admin.push_str(&format!(", {keys}"));
+        self
+    }
+
     /// Bounds the files that the process may open, beyond what it could raise itself.
     #[must_use]
     pub fn open_files(mut self, most: usize) -> Self {
@@ -184,6 +191,16 @@ impl Tollgate {
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
         self.folder().join(CONFIG_FILE)
+    }
+
+    /// The command line, to be run against this node over its admin socket.
+    ///
+    /// # Errors
+    /// When there is no binary.
+    pub fn command_line(&self) -> anyhow::Result<std::process::Command> {
+        let mut command = binary::command()?;
+        command.env(ADMIN_SOCKET_VARIABLE, self.folder().join("admin.sock"));
+        Ok(command)
     }
 
     /// The folder with its ratelimit files.

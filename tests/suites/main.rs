@@ -4,6 +4,7 @@
 //! (`cargo xtask test` builds it); the ones through Envoy skip by name where there is no Envoy.
 //! Limits here are mostly a year long: a window that turns during a test would be a new count.
 
+mod access;
 mod door;
 mod drain;
 mod environment;

@@ -136,8 +136,8 @@ fn a_reset_shows_what_was_and_leaves_a_fresh_counter() {
     let key = find(&decider, &Search { contains: Some("alice".into()), ..all() });
     let key = meets::parse_key(&key.counters[0].key).unwrap();
     assert_eq!(show(&decider, key).unwrap().hits, Some(2));
-    assert_eq!(reset(&decider, key, "test").unwrap().hits, Some(2));
-    assert_eq!((show(&decider, key), reset(&decider, key, "test")), (None, None));
+    assert_eq!(reset(&decider, key, &Who::Anybody).unwrap().hits, Some(2));
+    assert_eq!((show(&decider, key), reset(&decider, key, &Who::Anybody)), (None, None));
     assert_eq!(labels(&find(&decider, &all())), ["d user=bob"]);
 }
 

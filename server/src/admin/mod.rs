@@ -29,4 +29,6 @@ pub(crate) use verbs::{Found, NotFound, find};
 #[cfg(test)]
 mod access_tests;
 #[cfg(test)]
+mod access_world;
+#[cfg(test)]
 mod preview_tests;

@@ -116,6 +116,15 @@ descriptors:
 ";
 
     #[test]
+    fn an_admin_listener_that_others_reach_without_tls_is_a_note() {
+        let text = "listeners: {admin: {address: '[::]:6070'}}";
+        let summary = checked(&[("t.yaml", text)], "t.yaml").unwrap();
+        let [note] = &summary.notes[..] else { panic!("{:?}", summary.notes) };
+        assert_eq!(note.path, "listeners.admin.address");
+        assert!(note.message.contains("without TLS"), "{note}");
+    }
+
+    #[test]
     fn a_file_is_known_by_its_content() {
         let summary = checked(&[("a.yaml", RATELIMIT)], "a.yaml").unwrap();
         assert_eq!((summary.kind, summary.domains, summary.limits), (FileKind::Ratelimit, 1, 2));

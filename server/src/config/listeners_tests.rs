@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::access::{Permission, Role};
 
 /// A folder with a certificate, its key and an authority.
 fn folder() -> tempfile::TempDir {
@@ -95,4 +96,49 @@ fn ages_may_have_no_end_and_no_length_beyond_the_range() {
     assert_eq!(ages("366d", "366d").unwrap_err().len(), 2);
     let wrong = read("node: {drain_notice: 11m}").unwrap_err();
     assert_eq!(wrong, ["node.drain_notice: expected 0s to 10m, found 11m"]);
+}
+
+#[test]
+fn roles_and_permissions_are_read_and_what_is_half_said_is_told() {
+    let folder = folder();
+    let text = "listeners: {decide: {permissions: [refund, reset]}, admin: {tokens_file: t.json, \
+                tls: {cert: cert.pem, key: key.pem, client_ca: ca.pem}, \
+                roles: [{san: '*.ops.test', role: operator}]}}";
+    let config = Config::parse("t.yaml", text, folder.path()).unwrap();
+    let at = &config.listeners;
+    assert!(at.decide_permissions.iter().eq([Permission::Refund, Permission::Reset]));
+    assert_eq!(at.http_permissions, PermissionSet::NONE);
+    assert_eq!(at.tokens_file, Some(folder.path().join("t.json")));
+    let [rule] = &at.admin_roles[..] else { panic!("{at:?}") };
+    assert_eq!((rule.san.to_string().as_str(), rule.role), ("*.ops.test", Role::Operator));
+    assert!(at.admin_tls.is_some());
+
+    for (admin, expected) in [
+        ("roles: [{san: a.b, role: admin}]", "roles: goes with `tls.client_ca`, which is not set"),
+        (
+            "tls: {cert: cert.pem, key: key.pem, client_ca: ca.pem}, roles: [{san: 10.0.0.1, role: admin}]",
+            "roles[0].san: expected a DNS name or a URI, found \"10.0.0.1\"",
+        ),
+    ] {
+        let wrong = read(&format!("listeners: {{admin: {{{admin}}}}}")).unwrap_err();
+        assert_eq!(wrong, [format!("listeners.admin.{expected}")]);
+    }
+    for wrong in ["admin: {roles: [{san: a.b, role: root}]}", "http: {permissions: [all]}"] {
+        assert!(read(&format!("listeners: {{{wrong}}}")).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn an_open_admin_listener_is_warned_of() {
+    for (admin, is_warned) in [
+        ("address: '127.0.0.1:1'", false),
+        ("address: '[::1]:1'", false),
+        ("address: '[::ffff:127.0.0.1]:1'", false),
+        ("address: '0.0.0.0:1'", true),
+        ("address: '[::]:1'", true),
+        ("address: '[::]:1', tls: {cert: cert.pem, key: key.pem}", false),
+    ] {
+        let config = read(&format!("listeners: {{admin: {{{admin}}}}}")).unwrap();
+        assert_eq!(config.listeners.warning().is_some(), is_warned, "{admin}");
+    }
 }

@@ -71,7 +71,7 @@ const LISTENERS: &[Variable] = &[
         "DEBUG_HOST",
         "0.0.0.0",
         Honoured(
-            "address of the admin listener; 127.0.0.1 unless set, as it asks for no credentials",
+            "address of the admin listener; 127.0.0.1 unless set, as its figures take no credentials",
         ),
     ),
     variable("DEBUG_PORT", "6070", Honoured("port of the admin listener")),
