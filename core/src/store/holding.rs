@@ -43,7 +43,8 @@ impl Shard {
             return self.charge(&operation, pinned, now);
         }
         self.holds.add(operation.key, (end, id), hits);
-        let outcome = Outcome { over: false, retry_after: None, remaining: judged.remaining, ..found };
+        let outcome =
+            Outcome { over: false, retry_after: None, remaining: judged.remaining, ..found };
         if let Some(slot) = self.find(operation.key).and_then(|at| self.slots.at_mut(at)) {
             slot.fill = fill(&outcome, quota.burst());
         }

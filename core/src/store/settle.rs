@@ -218,11 +218,7 @@ fn spend_all(
     Ok(outcomes)
 }
 
-fn hold_again(
-    shards: &mut impl Shards,
-    needs: &BTreeMap<Key, Need>,
-    of: (LogTime, ReservationId),
-) {
+fn hold_again(shards: &mut impl Shards, needs: &BTreeMap<Key, Need>, of: (LogTime, ReservationId)) {
     for (key, need) in needs.iter().filter(|(_, need)| need.own > 0) {
         if let Some(shard) = shards.shard(*key) {
             shard.hold_again(*key, of, need.own);

@@ -39,6 +39,9 @@ pub enum Fault {
     /// It must be there.
     #[error("is missing")]
     Missing,
+    /// None or several of what must be one.
+    #[error("must have exactly one of `limit`, `descriptors` and `inline`")]
+    NotOne,
     /// More of it than is allowed.
     #[error("{found} is more than the {max} that this server allows")]
     TooMany {

@@ -188,8 +188,7 @@ impl Decider {
             };
             let admitted = Outcome { over: false, ..*outcome };
             let number = part.quota.burst();
-            let mut tally =
-                Tally::of(&admitted, Charge::Hits(spent), number, part.shadow, ratio);
+            let mut tally = Tally::of(&admitted, Charge::Hits(spent), number, part.shadow, ratio);
             if outcome.over {
                 let over = needed.saturating_sub(spent);
                 let shadow = if part.shadow { over } else { 0 };

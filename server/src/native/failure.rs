@@ -210,7 +210,3 @@ impl From<Unsettled> for Failure {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "failure_tests.rs"]
-mod tests;

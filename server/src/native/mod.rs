@@ -3,7 +3,6 @@
 //! A message is read within bounds, judged (who may, in time, sent before?), decided by the
 //! [`Decider`], and written. Only what needs a permission looks at credentials.
 
-mod admin;
 mod failure;
 mod grpc;
 mod operations;
@@ -23,8 +22,8 @@ use tollgate_proto::v1::{
     PeekRequest, Subject, Verdict,
 };
 
-pub(crate) use self::admin::AdminService;
 pub use self::failure::Failure;
+pub(crate) use self::grpc::STREAM_IDLE_MAX;
 pub use self::grpc::Service;
 use self::recent::Recents;
 use crate::access::{Access, Caller, ListenerPermissions, Permission};
@@ -85,8 +84,7 @@ impl Native {
         message: &CheckRequest,
         call: Call<'_>,
     ) -> Result<CheckResponse, Failure> {
-        let answer = self.checked(message, call);
-        self.counted(&answer, |response| response.verdict())
+        self.counted(self.checked(message, call), CheckResponse::verdict)
     }
 
     /// `CheckBatchRequest`: each check is decided by itself, in order.
@@ -108,8 +106,8 @@ impl Native {
             let own = timeout.map_err(|malformed| self.count(malformed.into()))?;
             let own = own.map(|timeout| Deadline(began.plus(timeout)));
             let deadline = [call.deadline, own].into_iter().flatten().min();
-            let message_of_several = Call { deadline, ..call };
-            self.check_until(message, message_of_several)
+            let answer = self.decided(message, Call { deadline, ..call });
+            self.counted(answer, CheckResponse::verdict)
         };
         match guarded(answered, || Err(Failure::Internal)) {
             Ok(response) => {
@@ -117,15 +115,6 @@ impl Native {
             }
             Err(failure) => v1::batch_error(failure.of_several()),
         }
-    }
-
-    fn check_until(
-        &self,
-        message: &CheckRequest,
-        call: Call<'_>,
-    ) -> Result<CheckResponse, Failure> {
-        let answer = self.decided(message, call);
-        self.counted(&answer, |response| response.verdict())
     }
 
     fn checked(&self, message: &CheckRequest, call: Call<'_>) -> Result<CheckResponse, Failure> {
@@ -147,7 +136,10 @@ impl Native {
                     // Where each limit counts by itself, some may have been charged already.
                     let domain = active.limits.domain(request.domain);
                     let by_itself = domain.is_some_and(|domain| !domain.options.atomic);
-                    Failure::Unavailable { error, executed: by_itself && error.is_full() }
+                    Failure::Unavailable {
+                        error,
+                        executed: by_itself && error == Unavailable::LedgerFull,
+                    }
                 })?;
                 Ok(v1::response(&checked.decision, subject))
             })
@@ -218,30 +210,29 @@ impl Native {
         }
     }
 
-    fn counted<T: Clone>(
+    /// Counts a decision by its verdict, or why there is none.
+    fn counted<T>(
         &self,
-        answer: &Result<T, Failure>,
+        answer: Result<T, Failure>,
         verdict: impl FnOnce(&T) -> Verdict,
     ) -> Result<T, Failure> {
-        match answer {
-            Ok(response) => {
-                self.decisions.count_verdict(verdict(response) == Verdict::Allowed);
-                Ok(response.clone())
-            }
-            Err(failure) => Err(self.count(failure.clone())),
+        match &answer {
+            Ok(response) => self.decisions.count_verdict(verdict(response) == Verdict::Allowed),
+            Err(failure) => self.noted(failure),
         }
+        answer
     }
 
     /// Counts a call without an answer.
     pub(crate) fn count(&self, failure: Failure) -> Failure {
-        self.decisions.count_failure(failure.word());
-        if let Failure::Unavailable { error, .. } = failure {
-            self.parts.decider.statistics().count_error(&CallError::Unavailable(error));
-        }
+        self.noted(&failure);
         failure
     }
-}
 
-#[cfg(test)]
-#[path = "native_tests.rs"]
-mod tests;
+    fn noted(&self, failure: &Failure) {
+        self.decisions.count_failure(failure.word());
+        if let Failure::Unavailable { error, .. } = failure {
+            self.parts.decider.statistics().count_error(&CallError::Unavailable(*error));
+        }
+    }
+}

@@ -19,7 +19,7 @@ impl Native {
         call: Call<'_>,
     ) -> Result<ReserveResponse, Failure> {
         let answer = self.reserved(message, call);
-        self.counted(&answer, |response| match &response.decision {
+        self.counted(answer, |response| match &response.decision {
             Some(decision) => decision.verdict(),
             None => v1::Verdict::Denied,
         })
@@ -37,19 +37,24 @@ impl Native {
             return Err(Fault::OutOfRange { found: 0, min: 1, max }.at("hits").into());
         }
         let hold_for = v1::hold_for(message.hold_for.as_ref())?;
-        self.once(&message.idempotency_key, "reserve", || message.clone(), || {
-            self.ask(subject, message.hits, |active, request| {
-                self.in_time(call)?;
-                let reserved = self.parts.decider.reserve(active, request, hold_for)?;
-                let decision = v1::response(&reserved.checked.decision, subject);
-                let id = reserved.id.map(|id| id.to_string());
-                Ok(ReserveResponse {
-                    ends_after: id.is_some().then(|| v1::to_duration(reserved.ends_after)),
-                    decision: Some(decision),
-                    reservation: id.unwrap_or_default(),
+        self.once(
+            &message.idempotency_key,
+            "reserve",
+            || message.clone(),
+            || {
+                self.ask(subject, message.hits, |active, request| {
+                    self.in_time(call)?;
+                    let reserved = self.parts.decider.reserve(active, request, hold_for)?;
+                    let decision = v1::response(&reserved.checked.decision, subject);
+                    let id = reserved.id.map(|id| id.to_string());
+                    Ok(ReserveResponse {
+                        ends_after: id.is_some().then(|| v1::to_duration(reserved.ends_after)),
+                        decision: Some(decision),
+                        reservation: id.unwrap_or_default(),
+                    })
                 })
-            })
-        })
+            },
+        )
     }
 
     /// `CommitRequest`.
@@ -64,13 +69,18 @@ impl Native {
             if hits > max {
                 return Err(Fault::OutOfRange { found: hits, min: 0, max }.at("hits").into());
             }
-            self.once(&message.idempotency_key, "commit", || message.clone(), || {
-                self.in_time(call)?;
-                let settled = self.parts.decider.commit(id, hits)?;
-                let (charged, uncharged) = (settled.charged, settled.uncharged);
-                let statuses = v1::statuses(&settled.statuses(), None);
-                Ok(CommitResponse { charged, uncharged, statuses })
-            })
+            self.once(
+                &message.idempotency_key,
+                "commit",
+                || message.clone(),
+                || {
+                    self.in_time(call)?;
+                    let settled = self.parts.decider.commit(id, hits)?;
+                    let (charged, uncharged) = (settled.charged, settled.uncharged);
+                    let statuses = v1::statuses(&settled.statuses(), None);
+                    Ok(CommitResponse { charged, uncharged, statuses })
+                },
+            )
         });
         answer.map_err(|failure| self.count(failure))
     }
@@ -82,11 +92,16 @@ impl Native {
         call: Call<'_>,
     ) -> Result<CancelResponse, Failure> {
         let answer = id(&message.reservation).and_then(|id| {
-            self.once(&message.idempotency_key, "cancel", || message.clone(), || {
-                self.in_time(call)?;
-                let settled = self.parts.decider.cancel(id)?;
-                Ok(CancelResponse { statuses: v1::statuses(&settled.statuses(), None) })
-            })
+            self.once(
+                &message.idempotency_key,
+                "cancel",
+                || message.clone(),
+                || {
+                    self.in_time(call)?;
+                    let settled = self.parts.decider.cancel(id)?;
+                    Ok(CancelResponse { statuses: v1::statuses(&settled.statuses(), None) })
+                },
+            )
         });
         answer.map_err(|failure| self.count(failure))
     }
@@ -105,24 +120,29 @@ impl Native {
         let caller = self.expect(Permission::Refund, call)?;
         let subject = message.subject.as_ref();
         self.expect_inline(subject, call)?;
-        self.once(&message.idempotency_key, "refund", || message.clone(), || {
-            self.ask(subject, message.hits, |active, request| {
-                self.in_time(call)?;
-                let refunded = self.parts.decider.refund(active, request)?;
-                let operations = &refunded.checked.plan.operations;
-                for (operation, outcome) in operations.iter().zip(&refunded.outcomes) {
-                    audit::write(&Audit {
-                        who: &caller.who,
-                        action: Action::Refund,
-                        target: &key_text(operation.key),
-                        label: &Label::printable(&operation.label.to_text()),
-                        before: &outcome.before,
-                        after: &outcome.after,
-                    });
-                }
-                Ok(v1::response(&refunded.checked.decision, subject))
-            })
-        })
+        self.once(
+            &message.idempotency_key,
+            "refund",
+            || message.clone(),
+            || {
+                self.ask(subject, message.hits, |active, request| {
+                    self.in_time(call)?;
+                    let refunded = self.parts.decider.refund(active, request)?;
+                    let operations = &refunded.checked.plan.operations;
+                    for (operation, outcome) in operations.iter().zip(&refunded.outcomes) {
+                        audit::write(&Audit {
+                            who: &caller.who,
+                            action: Action::Refund,
+                            target: &key_text(operation.key),
+                            label: &Label::printable(&operation.label.to_text()),
+                            before: &outcome.before,
+                            after: &outcome.after,
+                        });
+                    }
+                    Ok(v1::response(&refunded.checked.decision, subject))
+                })
+            },
+        )
     }
 
     /// `ResetRequest`.

@@ -133,7 +133,3 @@ where
         }
     }
 }
-
-#[cfg(test)]
-#[path = "stream_tests.rs"]
-mod tests;

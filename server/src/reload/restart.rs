@@ -35,10 +35,7 @@ pub(super) fn keys(started: &Config, new: &Config) -> Vec<&'static str> {
         ),
         ("ledger.keys_max", old_ledger.keys_max != new_ledger.keys_max),
         ("ledger.bytes_max", old_ledger.bytes_max != new_ledger.bytes_max),
-        (
-            "ledger.reservations_max",
-            old_ledger.reservations_max != new_ledger.reservations_max,
-        ),
+        ("ledger.reservations_max", old_ledger.reservations_max != new_ledger.reservations_max),
         ("telemetry.log_format", old_says.log_format != new_says.log_format),
         ("telemetry.log_level", old_says.log_level != new_says.log_level),
         ("telemetry.statsd", old_says.statsd != new_says.statsd),
