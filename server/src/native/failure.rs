@@ -210,3 +210,7 @@ impl From<Unsettled> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+mod tests;

@@ -236,3 +236,7 @@ impl Native {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "native_tests.rs"]
+mod tests;
