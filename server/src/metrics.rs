@@ -328,6 +328,11 @@ fn describe() {
     describe_counter!(EXPIRED, "Buckets freed after they had ended.");
     describe_counter!(EVICTED, "Buckets given up while they still counted, by reason.");
     describe_counter!(REFUSED, "Operations refused because the ledger was full.");
+    describe_gauge!(RESERVATIONS, "Open reservations.");
+    describe_counter!(
+        RESERVATIONS_ENDED,
+        "Reservations that ended without commit or cancellation."
+    );
     describe_counter!(NO_ROOM, "Calls refused before they were read.");
     describe_gauge!(CONNECTIONS, "Open connections, by listener.");
     describe_gauge!(CONNECTIONS_MAX, "Connections that may be open, by listener.");

@@ -1,8 +1,9 @@
 //! What a shard does for reservations: hold, spend what was held, give it up.
 
+use super::asked::{Asked, Text};
 use super::holds::Held;
 use super::settle::Part;
-use super::shard::{Asked, Refused, Shard, Text, fill};
+use super::shard::{Refused, Shard, fill};
 use crate::bucket::{Bucket, Outcome};
 use crate::descriptor::Charge;
 use crate::key::{Key, ReservationId};

@@ -3,6 +3,7 @@
 //! A [`Shard`] belongs to one thread at a time; ledgers put a lock around many of them. What it
 //! holds depends only on the operations it was given, in their order, so replicas stay equal.
 
+mod asked;
 mod domains;
 mod eviction;
 mod holding;

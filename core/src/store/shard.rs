@@ -8,6 +8,7 @@
 
 use hashbrown::HashTable;
 
+use super::asked::{Asked, Text, apply};
 use super::domains::{DomainNumber, Domains};
 use super::eviction::Room;
 use super::holds::{Held, Holds};
@@ -16,8 +17,7 @@ use super::texts::{self, Texts};
 use crate::bucket::{Bucket, Outcome};
 use crate::descriptor::Charge;
 use crate::key::{DomainTag, Key};
-use crate::limit::Quota;
-use crate::plan::{Label, Operation};
+use crate::plan::Operation;
 use crate::time::Now;
 
 /// Places looked at for expiry with each insertion: two, so that the hand comes round before the
@@ -89,34 +89,6 @@ pub struct Slot<'a> {
     pub domain: DomainTag,
     /// Which part of its limit is spent, in 254ths; [`FULL`] once nothing is left.
     pub fill: u8,
-}
-
-/// A charge, whoever asks for it.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) key: Key,
-    pub(super) quota: &'a Quota,
-    pub(super) charge: Charge,
-    pub(super) domain: DomainTag,
-    pub(super) text: Text<'a>,
-    /// Keys of the whole request.
-    pub(super) pinned: &'a [Key],
-}
-
-/// What a key stands for: made into text when a bucket is made, or long before.
-#[derive(Clone, Copy)]
-pub(super) enum Text<'a> {
-    Label(&'a Label<'a>),
-    Kept(&'a str),
-}
-
-impl Text<'_> {
-    fn to_text(self) -> Box<str> {
-        match self {
-            Self::Label(label) => label.to_text(),
-            Self::Kept(text) => text.into(),
-        }
-    }
 }
 
 /// One part of the store.
@@ -392,13 +364,6 @@ impl Shard {
         let at = self.hand;
         self.hand = if at + 1 < self.slots.places() { at + 1 } else { 0 };
         at
-    }
-}
-
-fn apply(asked: &Asked<'_>, held: Option<&Held>, bucket: &mut Bucket, now: Now) -> Outcome {
-    match held {
-        None => bucket.charge(asked.quota, asked.charge, now),
-        Some(held) => held.charge(bucket, asked.quota, asked.charge, now),
     }
 }
 

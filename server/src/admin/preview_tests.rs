@@ -13,6 +13,7 @@ use tollgate_core::limit::{
     Algorithm, Bound, Limit, NAMED_DOMAIN, NAMED_KEY, Named, Node, Options, Quota, Rules, Unit,
     Window,
 };
+use tollgate_core::reservation::ReservationId;
 use tollgate_core::store::Bounds;
 use tollgate_core::time::{Clock, ManualClock, NANOS_PER_SECOND, Wall};
 
@@ -35,16 +36,18 @@ fn a_preview_says_what_the_decision_does_and_spends_nothing() {
         let clock = Arc::new(ManualClock::starting_at(wall));
         let active = Active::new(domains(&mut random), Answers::default(), &SECRET);
         let decider = Decider::new(active, SECRET, ROOMY, Arc::clone(&clock) as Arc<dyn Clock>);
+        let mut open = Vec::new();
         for number in 0..REQUESTS {
             clock.advance(Duration::from_millis(random.below(150)));
             let place = format!("seed {seed}, request {number}");
+            met.held += reserve_or_settle(&decider, &mut random, &mut open);
             met.add(expect_agreement(&decider, &mut random, &place));
         }
     }
     // The rules and requests are worth something only if they meet.
-    let Met { counted, denied, denied_whole, shadowed } = met;
+    let Met { counted, denied, denied_whole, shadowed, held } = met;
     assert!(counted > 4_000 && denied > 1_500, "{met:?}");
-    assert!(denied_whole > 800 && shadowed > 300, "{met:?}");
+    assert!(denied_whole > 800 && shadowed > 300 && held > 300, "{met:?}");
 }
 
 /// How many requests were of which kind.
@@ -58,6 +61,8 @@ struct Met {
     denied_whole: u32,
     /// A shadowed limit had nothing left.
     shadowed: u32,
+    /// Reservations held hits beside it.
+    held: u32,
 }
 
 impl Met {
@@ -66,6 +71,32 @@ impl Met {
         self.denied += other.denied;
         self.denied_whole += other.denied_whole;
         self.shadowed += other.shadowed;
+        self.held += other.held;
+    }
+}
+
+/// Now and then makes a reservation, commits one, or lets one be; how many were made.
+fn reserve_or_settle(decider: &Decider, random: &mut Random, open: &mut Vec<ReservationId>) -> u32 {
+    match random.below(10) {
+        0 | 1 => {
+            let asked = Asked::new(random);
+            let entries: Vec<Vec<Entry<'_>>> = asked.entries();
+            let descriptors: Vec<_> = asked.descriptors(&entries);
+            let (domain, hits_addend) = (asked.domain, asked.hits_addend);
+            let request = Request { domain, descriptors: &descriptors, hits_addend };
+            let hold_for = Duration::from_secs(1 + random.below(20));
+            let active = decider.active();
+            let reserved = decider.reserve(&active, &request, hold_for).unwrap();
+            let counts = !reserved.checked.plan.operations.is_empty();
+            open.extend(reserved.id);
+            u32::from(counts && reserved.id.is_some())
+        }
+        2 => {
+            // One that has ended is an error, and no matter here.
+            drop(open.pop().map(|id| decider.commit(id, random.below(4))));
+            0
+        }
+        _ => 0,
     }
 }
 
@@ -94,6 +125,7 @@ fn expect_agreement(decider: &Decider, random: &mut Random, place: &str) -> Met 
         denied: u32::from(is_denied),
         denied_whole: u32::from(is_denied && is_atomic && operations.len() > 1),
         shadowed: u32::from(shadowed > 0),
+        held: 0,
     }
 }
 

@@ -161,9 +161,8 @@ pub(super) struct RawLedger {
     /// Bytes that buckets and their printable names take. Default: 512MiB. Range: 1MiB to 1TiB.
     #[schemars(range(min = LEDGER_BYTES.min, max = LEDGER_BYTES.max))]
     pub(super) bytes_max: Size,
-    /// Reservations that are open at once; with as many, more are refused. Each takes about 200
-    /// bytes and as much again, with its counter's name, for each of its limits; there is room for
-    /// four limits each. 0: none can be made. Default: 100000. Range: 0 to 10000000.
+    /// Reservations that are open at once, with four limits each on average; more are refused. 0:
+    /// none can be made. Default: 100000. Range: 0 to 10000000.
     #[schemars(range(min = RESERVATIONS.min, max = RESERVATIONS.max))]
     pub(super) reservations_max: u64,
 }
