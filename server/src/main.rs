@@ -10,10 +10,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run(Cli::from_process()) {
-        Ok(code) => code,
-        Err(error) => {
-            tell(&error);
-            ExitCode::FAILURE
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            tell(&failure);
+            failure.exit().into()
         }
     }
 }

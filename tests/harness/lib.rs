@@ -14,6 +14,7 @@ pub mod envoy_bootstrap;
 pub mod envoy_route;
 pub mod held_port;
 pub mod http;
+pub mod launched;
 pub mod lines;
 pub mod process;
 pub mod raw_grpc;

@@ -1,8 +1,6 @@
-//! What a node's configuration says, and where the node listens by it.
+//! What a node's configuration says.
 
-use std::net::SocketAddr;
-
-use serde_json::Value;
+use crate::launched::Addresses;
 
 /// The folder with the ratelimit files, beside the configuration.
 pub(crate) const LIMITS_FOLDER: &str = "limits";
@@ -55,51 +53,5 @@ ratelimit_files: ["{LIMITS_FOLDER}"]
 telemetry: {{log_format: json{telemetry}}}
 {sections}"#
         )
-    }
-}
-
-/// Where a node listens.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Addresses {
-    pub(crate) decide: SocketAddr,
-    pub(crate) http: SocketAddr,
-    pub(crate) admin: SocketAddr,
-}
-
-impl Addresses {
-    /// What the node says; a listener on a socket keeps the address that was wanted.
-    pub(crate) fn learn(events: &[Value], wanted: Self) -> Option<Self> {
-        let place = |listener: &str| {
-            let mut listening = events.iter().filter(|event| event["event"] == "listening");
-            let event = listening.find(|event| event["listener"] == listener)?;
-            event["address"].as_str()
-        };
-        let address = |listener: &str| place(listener)?.parse().ok();
-        let is_socket = place("decide").is_some_and(|place| place.starts_with('/'));
-        let decide = if is_socket { Some(wanted.decide) } else { address("decide") };
-        Some(Self { decide: decide?, http: address("http")?, admin: address("admin")? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn learns_every_address_from_the_log() {
-        let listening = |listener: &str, port: u16| {
-            serde_json::json!({"event": "listening", "listener": listener,
-                "address": format!("127.0.0.1:{port}")})
-        };
-        let mut events = vec![listening("decide", 1), listening("http", 2)];
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let wanted = Addresses { decide: any, http: any, admin: any };
-        assert!(Addresses::learn(&events, wanted).is_none());
-        events.push(listening("admin", 3));
-        let addresses = Addresses::learn(&events, wanted).unwrap();
-        assert_eq!(
-            [addresses.decide, addresses.http, addresses.admin].map(|a| a.port()),
-            [1, 2, 3]
-        );
     }
 }

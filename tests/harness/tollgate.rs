@@ -17,13 +17,10 @@ use tonic::transport::{Channel, Endpoint};
 use crate::binary;
 use crate::held_port::HeldPort;
 use crate::http::{self, Answer};
+use crate::launched::{self, Addresses};
 use crate::process::{Process, Signal};
 use crate::rls::RateLimitServiceClient;
-use crate::shape::{Addresses, LIMITS_FOLDER, Shape};
-use crate::wait::{self, Probe};
-
-/// From the start of the process to its `ready`.
-const START_BOUND: Duration = Duration::from_secs(15);
+use crate::shape::{LIMITS_FOLDER, Shape};
 
 /// From SIGTERM to the exit: above any drain that Tollgate's defaults allow.
 pub const STOP_BOUND: Duration = Duration::from_secs(30);
@@ -228,7 +225,7 @@ impl Tollgate {
     /// The JSON lines of its log, oldest first; other lines are left out.
     #[must_use]
     pub fn log(&self) -> Vec<Value> {
-        events(&self.process)
+        launched::all_events(&self.process)
     }
 
     /// Sends SIGTERM, waits for the drain and expects exit code 0; keeps the ports for a new start.
@@ -334,21 +331,7 @@ async fn launch(
     };
     command.env(ADMIN_SOCKET_VARIABLE, folder.join("admin.sock"));
     let mut process = Process::start("tollgate", command.arg("serve").arg("-c").arg(&config))?;
-    let ready = wait::until("a ready tollgate", START_BOUND, async || {
-        if let Ok(Some(exit)) = process.exited() {
-            return Probe::Never(format!("tollgate ended with {exit}"));
-        }
-        let events = events(&process);
-        if !events.iter().any(|event| event["event"] == "ready") {
-            return Probe::NotYet(format!("{} events, none of them `ready`", events.len()));
-        }
-        match Addresses::learn(&events, wanted) {
-            Some(addresses) => Probe::Holds(addresses),
-            None => Probe::Never("`ready` without the address of every listener".into()),
-        }
-    });
-    let ready = ready.await;
-    let addresses = ready.with_context(|| process.story())?;
+    let addresses = launched::ready_on(&mut process, Some(wanted)).await?;
     Ok((process, addresses))
 }
 
@@ -358,9 +341,4 @@ fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
     let beside = file.with_file_name(format!(".{name}.new"));
     fs::write(&beside, text)?;
     fs::rename(&beside, file).with_context(|| format!("cannot replace {}", file.display()))
-}
-
-fn events(process: &Process) -> Vec<Value> {
-    let lines = process.stderr().all();
-    lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

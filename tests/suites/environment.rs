@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
 use tempfile::TempDir;
 use tollgate_tests::binary;
 use tollgate_tests::http;
+use tollgate_tests::launched::{self, Addresses, events, loopback};
 use tollgate_tests::process::{Process, Signal};
 use tollgate_tests::rls::{
     RateLimitRequest, RateLimitResponse, RateLimitServiceClient, admitted, request,
@@ -78,10 +78,7 @@ fn spawn(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> anyho
         .env("LOG_FORMAT", "json")
         .env("TOLLGATE_DRAIN_NOTICE", "0s")
         .envs(variables.iter().copied());
-    for (host, port) in [("HOST", "PORT"), ("GRPC_HOST", "GRPC_PORT"), ("DEBUG_HOST", "DEBUG_PORT")]
-    {
-        command.env(host, "127.0.0.1").env(port, "0");
-    }
+    loopback(&mut command);
     Process::start("tollgate", command.args(arguments))
 }
 
@@ -94,19 +91,7 @@ impl Node {
     }
 
     async fn ready(mut process: Process) -> anyhow::Result<Self> {
-        let ready = wait::until("a ready tollgate", BOUND, async || match process.exited() {
-            Ok(None) if !events(&process, "ready").is_empty() => Probe::Holds(()),
-            Ok(None) => Probe::NotYet("no `ready`".into()),
-            ended => Probe::Never(format!("{ended:?}")),
-        });
-        ready.await.with_context(|| process.story())?;
-        let listening = events(&process, "listening");
-        let address = |name: &str| -> anyhow::Result<SocketAddr> {
-            let mut events = listening.iter();
-            let event = events.find(|event| event["listener"] == name).context("not listening")?;
-            Ok(event["address"].as_str().context("no address")?.parse()?)
-        };
-        let [decide, http, admin] = [address("decide")?, address("http")?, address("admin")?];
+        let Addresses { decide, http, admin } = launched::ready(&mut process).await?;
         Ok(Self { process, decide, http, admin })
     }
 
@@ -228,7 +213,7 @@ async fn what_would_be_less_safe_keeps_the_node_from_starting() -> anyhow::Resul
     for arguments in [&["serve"] as &[_], &["check", "--env"]] {
         let mut process = spawn(folder.path(), arguments, &variables)?;
         let exit = process.wait_exit(BOUND).await?;
-        ensure!(exit.code() == Some(1), "{exit}");
+        ensure!(exit.code() == Some(3), "{exit}");
         let said = process.stderr().all().join("\n");
         for line in [
             "GRPC_SERVER_TLS_CERT: GRPC_SERVER_USE_TLS needs it",
@@ -292,10 +277,4 @@ telemetry: {log_format: json}
 fn limit(answer: &RateLimitResponse) -> Option<u32> {
     let current = answer.statuses.first()?.current_limit.as_ref()?;
     Some(current.requests_per_unit)
-}
-
-fn events(process: &Process, event: &str) -> Vec<Value> {
-    let lines = process.stderr().all();
-    let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    events.filter(|line| line["event"] == event).collect()
 }

@@ -5,6 +5,7 @@
 //! Limits here are mostly a year long: a window that turns during a test would be a new count.
 
 mod access;
+mod command_line;
 mod door;
 mod drain;
 mod environment;
@@ -20,6 +21,7 @@ mod health;
 mod honest;
 mod hostile;
 mod in_flight;
+mod languages;
 mod load;
 mod operators;
 mod pod;

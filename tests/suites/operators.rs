@@ -170,7 +170,7 @@ async fn the_socket_is_its_owners_and_tcp_gives_out_nothing() -> anyhow::Result<
     node.stop().await?;
     ensure!(!node.socket().exists(), "the drain left the socket");
     let gone = node.run(&["status"])?;
-    ensure!(gone.code == Some(1) && gone.stderr.contains("tollgate serve"), "{gone:?}");
+    ensure!(gone.code == Some(5) && gone.stderr.contains("tollgate serve"), "{gone:?}");
     Ok(())
 }
 

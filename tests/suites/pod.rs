@@ -15,13 +15,14 @@ use tollgate_tests::envoy::{self, Envoy};
 use tollgate_tests::envoy_bootstrap::{Bootstrap, ClientTls};
 use tollgate_tests::envoy_route::{Route, request_header};
 use tollgate_tests::http;
+use tollgate_tests::launched::events;
 use tollgate_tests::process::Process;
 use tollgate_tests::skip::skip;
 use tollgate_tests::tollgate::ADMIN_SOCKET_VARIABLE;
 use tollgate_tests::upstream::Upstream;
 use tollgate_tests::wait::{self, Probe};
 
-use crate::xds_node::{BOUND, XdsNode, domain, events, text};
+use crate::xds_node::{BOUND, XdsNode, domain, text};
 use crate::xds_tls::Certificates;
 
 /// As Envoy Gateway 1.9 has them, but for paths and the server's address.

@@ -11,10 +11,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use tempfile::TempDir;
 use tollgate_tests::binary;
 use tollgate_tests::envoy::{self, Envoy};
+use tollgate_tests::launched::{self, loopback};
 use tollgate_tests::process::Process;
 use tollgate_tests::skip::skip;
 use tollgate_tests::tollgate::ADMIN_SOCKET_VARIABLE;
@@ -74,29 +75,10 @@ async fn start_tollgate(data: &Path) -> anyhow::Result<(Process, SocketAddr)> {
     let mut command = binary::command()?;
     command.env(ADMIN_SOCKET_VARIABLE, data.join("admin.sock"));
     command.env("RUNTIME_ROOT", data).env("LOG_FORMAT", "json").envs(VARIABLES);
-    for (host, port) in [("HOST", "PORT"), ("GRPC_HOST", "GRPC_PORT"), ("DEBUG_HOST", "DEBUG_PORT")]
-    {
-        command.env(host, "127.0.0.1").env(port, "0");
-    }
+    loopback(&mut command);
     let mut process = Process::start("tollgate", command.arg("serve"))?;
-    let ready = wait::until("a ready tollgate", BOUND, async || match process.exited() {
-        Ok(None) => match decide_address(&process) {
-            Some(address) => Probe::Holds(address),
-            None => Probe::NotYet("no `ready`".into()),
-        },
-        ended => Probe::Never(format!("{ended:?}")),
-    });
-    let address = ready.await.with_context(|| process.story())?;
-    Ok((process, address))
-}
-
-fn decide_address(process: &Process) -> Option<SocketAddr> {
-    let lines = process.stderr().all();
-    let parsed = lines.iter().filter_map(|line| serde_json::from_str(line).ok());
-    let events: Vec<serde_json::Value> = parsed.collect();
-    events.iter().find(|event| event["event"] == "ready")?;
-    let decide = events.iter().find(|event| event["listener"] == "decide")?;
-    decide["address"].as_str()?.parse().ok()
+    let decide = launched::ready(&mut process).await?.decide;
+    Ok((process, decide))
 }
 
 /// The bootstrap with hosts that this machine knows: the names of the compose file's containers are

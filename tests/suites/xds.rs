@@ -8,13 +8,14 @@ use prost::Message as _;
 use tollgate_proto::xds::RateLimitConfig;
 use tollgate_tests::ads::{Ads, Any, RATE_LIMIT_CONFIG};
 use tollgate_tests::http;
+use tollgate_tests::launched::events;
 use tollgate_tests::process::Signal;
 use tollgate_tests::wait::{self, Probe};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::xds_node::{BOUND, XdsNode, domain, events, requests};
+use crate::xds_node::{BOUND, XdsNode, domain, requests};
 
 const FORCED: (&str, &str) = ("FORCE_START_WITHOUT_INITIAL_CONFIG", "true");
 

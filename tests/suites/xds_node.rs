@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use prost::Message as _;
-use serde_json::Value;
 use tempfile::TempDir;
 use tollgate_proto::xds::{RateLimitConfig, RateLimitDescriptor, RateLimitPolicy, RateLimitUnit};
 use tollgate_tests::ads::{Ads, Any, RATE_LIMIT_CONFIG, Seen};
 use tollgate_tests::binary;
 use tollgate_tests::http;
+use tollgate_tests::launched::{self, Addresses, loopback};
 use tollgate_tests::process::{Process, Signal};
 use tollgate_tests::rls::{
     RateLimitRequest, RateLimitResponse, RateLimitServiceClient, admitted, hits, request,
@@ -89,22 +89,7 @@ impl XdsNode {
     /// Runs `command` until the node is ready.
     pub(crate) async fn ready(mut command: Command, folder: TempDir) -> anyhow::Result<Self> {
         let mut process = Process::start("tollgate", &mut command)?;
-        wait::until("a ready tollgate", BOUND, async || match process.exited() {
-            Ok(None) if !events(&process, "ready").is_empty() => Probe::Holds(()),
-            Ok(None) => Probe::NotYet("no `ready`".into()),
-            ended => Probe::Never(format!("{ended:?}")),
-        })
-        .await
-        .with_context(|| process.story())?;
-        let listening = events(&process, "listening");
-        let address = |name: &str| -> anyhow::Result<SocketAddr> {
-            let mut events = listening.iter();
-            let event = events.find(|event| event["listener"] == name).context("not listening")?;
-            let address: SocketAddr = event["address"].as_str().context("no address")?.parse()?;
-            // A wildcard is listened on, not called.
-            Ok(SocketAddr::from(([127, 0, 0, 1], address.port())))
-        };
-        let [decide, http, admin] = [address("decide")?, address("http")?, address("admin")?];
+        let Addresses { decide, http, admin } = launched::ready(&mut process).await?;
         Ok(Self { process, decide, http, admin, _folder: folder })
     }
 
@@ -171,21 +156,6 @@ impl XdsNode {
 fn number_in(answer: &RateLimitResponse) -> anyhow::Result<Option<u32>> {
     let first = answer.statuses.first().context("no status")?;
     Ok(first.current_limit.as_ref().map(|limit| limit.requests_per_unit))
-}
-
-/// Has it listen on ports of the system's choice, for this machine only.
-pub(crate) fn loopback(command: &mut Command) {
-    for (host, port) in [("HOST", "PORT"), ("GRPC_HOST", "GRPC_PORT"), ("DEBUG_HOST", "DEBUG_PORT")]
-    {
-        command.env(host, "127.0.0.1").env(port, "0");
-    }
-}
-
-/// The lines of the log with this event.
-pub(crate) fn events(process: &Process, event: &str) -> Vec<Value> {
-    let lines = process.stderr().all();
-    let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    events.filter(|line| line["event"] == event).collect()
 }
 
 /// Waits until the server has seen this many requests, and gives them.

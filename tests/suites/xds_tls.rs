@@ -13,9 +13,10 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use tempfile::TempDir;
 use tollgate_tests::ads::Ads;
+use tollgate_tests::launched::events;
 use tollgate_tests::wait::{self, Probe};
 
-use crate::xds_node::{BOUND, XdsNode, domain, events, text};
+use crate::xds_node::{BOUND, XdsNode, domain, text};
 
 /// An authority with one certificate for the server and one for the client, in files.
 pub(crate) struct Certificates {

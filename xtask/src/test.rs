@@ -34,6 +34,9 @@ pub(crate) fn run_tests(workspace: &Workspace, args: &[String]) -> Result<()> {
         .env("TOLLGATE_ENVOY", envoy)
         .env("TOLLGATE_BIN", binary(workspace, "debug", "tollgate"))
         .env("TOLLGATE_SKIP_LOG", skips::log(workspace));
+    if let Some(python) = setup::python(workspace) {
+        tests.env("TOLLGATE_PYTHON", python);
+    }
     if let Some(vectors) = vectors {
         tests.env("TOLLGATE_VECTORS", vectors);
     }

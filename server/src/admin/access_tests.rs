@@ -68,13 +68,13 @@ fn a_call_that_is_refused_changes_nothing() {
     run(async {
         let world = World::new();
         for verb in VERBS.iter().filter(|verb| writes(verb)) {
-            for column in 0..CALLERS.len() {
+            for (column, who) in CALLERS.iter().enumerate() {
                 let (path, body) = world.target(verb);
                 let before = state(&world);
                 let answered = world.ask(column, verb.method, &path, &body).await;
                 let is_changed = state(&world) != before;
                 let is_done = answered.head.status == StatusCode::OK;
-                assert_eq!(is_changed, is_done, "{verb:?} as {}", CALLERS[column]);
+                assert_eq!(is_changed, is_done, "{verb:?} as {who}");
             }
         }
     });

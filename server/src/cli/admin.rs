@@ -1,26 +1,53 @@
 //! `tollgate admin`: who the node takes one for, and the tokens that it knows.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::client::Reach;
-use super::table::{Table, cell, clean};
-use crate::access::{Permission, Role};
+use super::consent::{Consent, Step};
+use super::exit::Exit;
+use super::failure::{Ended, Failure};
+use super::length;
+use super::output::{Cell, Style, Table, Tone, cell, clean};
+use super::reach::Reach;
+use crate::access::{LIFE_MAX, Permission, Role};
 use crate::admin::encode;
 use crate::admin::view::{Revoked, TokenCreated, TokenRow, Tokens, Whoami};
-use crate::config::Length;
 
 const AFTER_HELP: &str = "\
 Examples:
-  tollgate admin whoami                                          what may I do?
-  tollgate admin token create --name grafana --role viewer       prints the token, once
+  tollgate admin whoami                     what may I do?
+  tollgate admin token create --name grafana --role viewer
+  tollgate admin token list";
+
+const WHOAMI_HELP: &str = "\
+Examples:
+  tollgate admin whoami                     over the socket its owner may all
+  tollgate admin whoami --endpoint https://HOST:PORT --token-file FILE";
+
+const TOKEN_HELP: &str = "\
+Examples:
+  tollgate admin token create --name grafana --role viewer
+  tollgate admin token list                 without their secrets
+  tollgate admin token revoke ID --dry-run";
+
+const CREATE_HELP: &str = "\
+Examples:
+  tollgate admin token create --name grafana --role viewer
   tollgate admin token create --name billing --role caller --permission refund --expires 1d
+  tollgate admin token create --name ci --role operator -o name > token
+  tollgate admin token create --name root --role admin --expires never --dry-run";
+
+const LIST_HELP: &str = "\
+Examples:
   tollgate admin token list
-  tollgate admin token revoke ID --dry-run                       which one would go?
-  tollgate admin token revoke ID --yes                           refused from now on";
+  tollgate admin token list -o json | jq '.tokens[] | select(.is_expired).id'";
+
+const REVOKE_HELP: &str = "\
+Examples:
+  tollgate admin token revoke ID --dry-run  which one would go?
+  tollgate admin token revoke ID --yes      refused from now on";
 
 /// Arguments of `tollgate admin`.
 #[derive(Debug, Args)]
@@ -35,15 +62,20 @@ pub(super) struct AdminArgs {
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
     /// Say who the node takes one for, and what one may do
+    #[command(after_help = WHOAMI_HELP)]
     Whoami,
     /// Make, list and revoke tokens
-    #[command(subcommand)]
-    Token(TokenCommand),
+    #[command(after_help = TOKEN_HELP)]
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Make a token and print it; it is never shown again
+    #[command(after_help = CREATE_HELP)]
     Create {
         /// What to call it in lists and audit events
         #[arg(long)]
@@ -62,18 +94,15 @@ enum TokenCommand {
         dry_run: bool,
     },
     /// List the tokens, without their secrets
+    #[command(after_help = LIST_HELP)]
     List,
     /// Revoke a token: it is refused from then on
-    #[command(group = clap::ArgGroup::new("how").required(true).args(["yes", "dry_run"]))]
+    #[command(after_help = REVOKE_HELP)]
     Revoke {
         /// Its ID: the ten characters behind `tollgate_`
         id: String,
-        /// Really do it
-        #[arg(long)]
-        yes: bool,
-        /// Only print which would be revoked
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -109,29 +138,32 @@ fn life(text: &str) -> Result<Life, String> {
     if text == "never" {
         return Ok(Life(None));
     }
-    let length = Length::parse(text).filter(|Length(length)| *length >= Duration::from_secs(1));
-    let length = length.ok_or_else(|| "a time such as 12h or 90d, or never".to_owned())?;
-    Ok(Life(Some(length.0)))
+    let life = length::within(text, Duration::from_secs(1)..=LIFE_MAX);
+    life.map(|life| Life(Some(life))).map_err(|error| format!("never, or {error}"))
 }
 
 impl AdminArgs {
     /// Does what the command line says.
-    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self) -> Ended {
         let reach = &self.reach;
         match &self.command {
             AdminCommand::Whoami => {
-                reach.print(&reach.get("/v1/whoami")?, |whoami: Whoami| whoami_text(&whoami))?;
+                let who = |whoami: &Whoami| vec![whoami.who.clone()];
+                reach.print(&reach.get("/v1/whoami")?, who, whoami_text)?;
             }
-            AdminCommand::Token(TokenCommand::List) => {
-                reach.print(&reach.get("/v1/tokens")?, |tokens: Tokens| list(&tokens))?;
+            AdminCommand::Token { command } => self.token(command)?,
+        }
+        Ok(Exit::Done)
+    }
+
+    fn token(&self, command: &TokenCommand) -> Result<(), Failure> {
+        let reach = &self.reach;
+        match command {
+            TokenCommand::List => {
+                let ids = |all: &Tokens| all.tokens.iter().map(|row| row.id.clone()).collect();
+                reach.print(&reach.get("/v1/tokens")?, ids, list)
             }
-            AdminCommand::Token(TokenCommand::Create {
-                name,
-                role,
-                permissions,
-                expires,
-                dry_run,
-            }) => {
+            TokenCommand::Create { name, role, permissions, expires, dry_run } => {
                 let asked = json!({
                     "name": name,
                     "role": role.role(),
@@ -139,37 +171,48 @@ impl AdminArgs {
                     "expires_seconds": expires.0.map(|life| life.as_secs()),
                 });
                 let target = format!("/v1/tokens?dry_run={dry_run}");
-                let body = reach.post(&target, asked.to_string())?;
-                reach.print(&body, |created: TokenCreated| created_text(&created))?;
+                let body = reach.post(&target, &asked.to_string())?;
+                // The token, which nobody can ask for again, rather than its name.
+                let token = |created: &TokenCreated| created.token.iter().cloned().collect();
+                reach.print(&body, token, created_text)
             }
-            AdminCommand::Token(TokenCommand::Revoke { id, dry_run, .. }) => {
+            TokenCommand::Revoke { id, consent } => {
+                let change = format!("revokes the token {id}, which is refused from then on");
+                let again = format!("tollgate admin token revoke {}", clean(id));
+                let dry_run = consent.step(&change, id, &again)? == Step::Show;
                 let target = format!("/v1/tokens/{}?dry_run={dry_run}", encode(id));
-                reach.print(&reach.delete(&target)?, |revoked: Revoked| revoked_text(&revoked))?;
+                let ids = |revoked: &Revoked| vec![revoked.revoked.id.clone()];
+                reach.print(&reach.delete(&target)?, ids, revoked_text)
             }
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
-fn whoami_text(whoami: &Whoami) -> String {
+fn whoami_text(whoami: &Whoami, _: &Style) -> String {
     let Whoami { who, role, permissions } = whoami;
-    let role = cell(role.as_ref());
+    let (who, role) = (clean(who), clean(&cell(role.as_ref())));
     let permissions = joined(permissions);
-    format!("who          {}\nrole         {role}\npermissions  {permissions}\n", clean(who))
+    format!("who          {who}\nrole         {role}\npermissions  {permissions}\n")
 }
 
 fn joined(permissions: &[String]) -> String {
     if permissions.is_empty() { "-".to_owned() } else { clean(&permissions.join(", ")) }
 }
 
-fn list(tokens: &Tokens) -> String {
-    let mut table = Table::new(&["ID", "NAME", "ROLE", "PERMISSIONS", "CREATED", "EXPIRES"]);
+fn list(tokens: &Tokens, style: &Style) -> String {
+    let mut table = Table::new(&["=ID", "NAME", "ROLE", "PERMISSIONS", "EXPIRES", "+CREATED"]);
     for row in &tokens.tokens {
-        let [role, expires] = [role(row), expires(row)];
-        let (id, name) = (row.id.clone(), row.name.clone());
-        table.row([id, name, role, joined(&row.permissions), row.created_at.clone(), expires]);
+        let ended = row.is_expired.then_some(Tone::Bad);
+        table.row([
+            Cell::from(row.id.clone()),
+            row.name.clone().into(),
+            role(row).into(),
+            joined(&row.permissions).into(),
+            Cell::toned(expires(row), ended),
+            row.created_at.clone().into(),
+        ]);
     }
-    let mut text = table.text("no token has been made");
+    let mut text = table.text(style, "no token has been made");
     if tokens.end_with_node && !tokens.tokens.is_empty() {
         text.push_str(END_WITH_NODE);
     }
@@ -179,7 +222,7 @@ fn list(tokens: &Tokens) -> String {
 const END_WITH_NODE: &str =
     "tokens of this node end with it: `listeners.admin.tokens_file` would keep them\n";
 
-fn created_text(created: &TokenCreated) -> String {
+fn created_text(created: &TokenCreated, _: &Style) -> String {
     let (made, what) = (&created.made, if created.dry_run { "would make" } else { "made" });
     let mut text = format!("{what}  {}\n", line(made));
     match &created.token {
@@ -197,10 +240,10 @@ fn created_text(created: &TokenCreated) -> String {
     text
 }
 
-fn revoked_text(revoked: &Revoked) -> String {
+fn revoked_text(revoked: &Revoked, _: &Style) -> String {
     let line = line(&revoked.revoked);
     if revoked.dry_run {
-        return format!("would revoke (do it with --yes instead of --dry-run):\n{line}\n");
+        return format!("would revoke (--yes does it):\n{line}\n");
     }
     format!("revoked:\n{line}\n")
 }
@@ -251,19 +294,19 @@ mod tests {
     fn a_token_is_shown_once_with_what_becomes_of_it() {
         let token = Some("tollgate_secret".to_owned());
         let created = TokenCreated { made: row(), token, end_with_node: true, dry_run: false };
-        let text = created_text(&created);
+        let text = created_text(&created, &Style::default());
         assert!(text.contains("\ntollgate_secret\n") && text.contains("tokens_file"), "{text}");
         let dry = TokenCreated { token: None, dry_run: true, ..created };
-        assert!(created_text(&dry).starts_with("would make"));
+        assert!(created_text(&dry, &Style::default()).starts_with("would make"));
         assert!(!format!("{dry:?}").contains("secret"));
     }
 
     #[test]
     fn a_list_tells_roles_and_ends() {
         let tokens = Tokens { tokens: vec![row()], end_with_node: false };
-        let text = list(&tokens);
+        let text = list(&tokens, &Style::default());
         assert!(text.contains("caller  refund") && text.contains("1971 ENDED"), "{text}");
         let none = Tokens { tokens: Vec::new(), end_with_node: true };
-        assert_eq!(list(&none), "no token has been made\n");
+        assert_eq!(list(&none, &Style::default()), "no token has been made\n");
     }
 }

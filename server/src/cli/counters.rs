@@ -1,11 +1,12 @@
 //! `tollgate counters`: what a running node counts, and forgetting one of it.
 
-use std::process::ExitCode;
-
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::client::Reach;
-use super::table::{Table, cell, clean, span};
+use super::consent::{Consent, Step};
+use super::exit::Exit;
+use super::failure::{Ended, Failure};
+use super::output::{Cell, Style, Table, Tone, cell, clean, span};
+use super::reach::{Reach, Watch};
 use crate::admin::view::{CounterRow, Counters, Reset};
 use crate::admin::{encode, parse_key};
 
@@ -15,8 +16,31 @@ Examples:
   tollgate counters find --over             those with nothing left: who is being denied
   tollgate counters top --by fill -n 5      the five nearest to their limit
   tollgate counters show KEY                one counter; KEY is as `find` prints it
-  tollgate counters reset KEY --dry-run     what a reset would forget
+  tollgate counters reset KEY --dry-run     what a reset would forget";
+
+const FIND_HELP: &str = "\
+Examples:
+  tollgate counters find user=alice         by a part of the label
+  tollgate counters find --domain edge --over
+  tollgate counters find --over --watch     who is being denied, again and again
+  tollgate counters find alice -o name | xargs -n 1 tollgate counters reset --yes";
+
+const SHOW_HELP: &str = "\
+Examples:
+  tollgate counters show KEY                KEY is as `tollgate counters find -o name` prints it
+  tollgate counters show KEY -o json | jq .remaining";
+
+const RESET_HELP: &str = "\
+Examples:
+  tollgate counters reset KEY --dry-run     what it would forget
+  tollgate counters reset KEY               ask first, then forget it
   tollgate counters reset KEY --yes         forget it: its client starts anew";
+
+const TOP_HELP: &str = "\
+Examples:
+  tollgate counters top                     the busiest
+  tollgate counters top --by fill -n 5      the five nearest to their limit
+  tollgate counters top --watch=1s          again and again";
 
 /// Arguments of `tollgate counters`.
 #[derive(Debug, Args)]
@@ -31,6 +55,7 @@ pub(super) struct CountersArgs {
 #[derive(Debug, Subcommand)]
 enum CountersCommand {
     /// Find counters by what they stand for
+    #[command(after_help = FIND_HELP)]
     Find {
         /// A part of the label: `alice`, or `user=alice`
         text: Option<String>,
@@ -46,27 +71,27 @@ enum CountersCommand {
         /// The key after which to go on, as the page before printed it
         #[arg(long, value_name = "KEY", value_parser = key)]
         after: Option<String>,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Show one counter
+    #[command(after_help = SHOW_HELP)]
     Show {
         /// Its key: 32 hexadecimal digits
         #[arg(value_parser = key)]
         key: String,
     },
     /// Forget one counter, so that its client starts anew
-    #[command(group = clap::ArgGroup::new("how").required(true).args(["yes", "dry_run"]))]
+    #[command(after_help = RESET_HELP)]
     Reset {
         /// Its key: 32 hexadecimal digits
         #[arg(value_parser = key)]
         key: String,
-        /// Really do it
-        #[arg(long)]
-        yes: bool,
-        /// Only print what would be forgotten
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// List the counters with the most hits, or nearest to their limit
+    #[command(after_help = TOP_HELP)]
     Top {
         /// What to order by
         #[arg(long, default_value = "hits")]
@@ -74,6 +99,8 @@ enum CountersCommand {
         /// Rows at most
         #[arg(short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
         n: u32,
+        #[command(flatten)]
+        watch: Watch,
     },
 }
 
@@ -87,10 +114,10 @@ enum By {
 
 impl CountersArgs {
     /// Does what the command line says.
-    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self) -> Ended {
         let reach = &self.reach;
         match &self.command {
-            CountersCommand::Find { text, domain, over, limit, after } => {
+            CountersCommand::Find { text, domain, over, limit, after, watch } => {
                 let part = |text: &Option<String>| encode(text.as_deref().unwrap_or_default());
                 let target = format!(
                     "/v1/counters?contains={}&domain={}&over={over}&limit={limit}&after={}",
@@ -98,37 +125,55 @@ impl CountersArgs {
                     part(domain),
                     part(after)
                 );
-                reach.print(&reach.get(&target)?, |page: Counters| list(&page))?;
+                reach.show(*watch, &target, names, list)?;
             }
             CountersCommand::Show { key } => {
                 let body = reach.get(&format!("/v1/counters/{key}"))?;
-                reach.print(&body, |row: CounterRow| show(&row))?;
+                reach.print(&body, name, show)?;
             }
-            CountersCommand::Reset { key, dry_run: true, .. } => {
-                let body = reach.delete(&format!("/v1/counters/{key}?dry_run=true"))?;
-                reach.print(&body, |Reset { reset, .. }| {
-                    format!(
-                        "would forget (do it with --yes instead of --dry-run):\n{}",
-                        show(&reset)
-                    )
-                })?;
-            }
-            CountersCommand::Reset { key, .. } => {
-                let body = reach.delete(&format!("/v1/counters/{key}"))?;
-                reach
-                    .print(&body, |Reset { reset, .. }| format!("forgotten:\n{}", show(&reset)))?;
-            }
-            CountersCommand::Top { by, n } => {
+            CountersCommand::Reset { key, consent } => self.reset(key, *consent)?,
+            CountersCommand::Top { by, n, watch } => {
                 let by = match by {
                     By::Hits => "hits",
                     By::Fill => "fill",
                 };
-                let body = reach.get(&format!("/v1/counters/top?by={by}&n={n}"))?;
-                reach.print(&body, |page: Counters| list(&page))?;
+                let target = format!("/v1/counters/top?by={by}&n={n}");
+                reach.show(*watch, &target, names, list)?;
             }
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Done)
     }
+
+    fn reset(&self, key: &str, consent: Consent) -> Result<(), Failure> {
+        let (reach, target) = (&self.reach, format!("/v1/counters/{key}"));
+        let change = format!("forgets what the counter {key} has counted");
+        match consent.step(&change, key, &format!("tollgate counters reset {key}"))? {
+            Step::Show => reach.print(&reach.get(&target)?, name, |row: &CounterRow, style| {
+                format!("would forget (--yes does it):\n{}", change_text(row, style))
+            }),
+            Step::Do => {
+                let names = |Reset { reset, .. }: &Reset| name(reset);
+                reach.print(&reach.delete(&target)?, names, |Reset { reset, .. }: &Reset, style| {
+                    format!("forgotten:\n{}", change_text(reset, style))
+                })
+            }
+        }
+    }
+}
+
+fn name(row: &CounterRow) -> Vec<String> {
+    vec![row.key.clone()]
+}
+
+fn names(page: &Counters) -> Vec<String> {
+    page.counters.iter().map(|row| row.key.clone()).collect()
+}
+
+/// What a reset changes, as the audit log has it.
+fn change_text(row: &CounterRow, style: &Style) -> String {
+    let before =
+        row.hits.map_or("unknown: it has no limit".to_owned(), |hits| format!("{hits} hits"));
+    format!("{}  before  {before}\n  after   0 hits\n", show(row, style))
 }
 
 /// Why a counter stands there without a limit.
@@ -142,45 +187,58 @@ fn key(text: &str) -> Result<String, String> {
     }
 }
 
-fn list(page: &Counters) -> String {
-    let mut table = Table::new(&["KEY", "LABEL", ">LIMIT", ">HITS", ">LEFT", ">RESET", ">FILL"]);
+fn list(page: &Counters, style: &Style) -> String {
+    let mut table = Table::new(&[
+        "=KEY", "LABEL", "+DOMAIN", "+PATH", ">LIMIT", "+>PER", ">HITS", ">LEFT", ">RESET", ">FILL",
+    ]);
     for row in &page.counters {
+        let limit = row.limit.as_ref();
+        let over = (row.remaining == Some(0)).then_some(Tone::Bad);
         table.row([
-            row.key.clone(),
-            row.label.clone(),
-            cell(row.limit.as_ref().and_then(|limit| limit.limit)),
-            cell(row.hits),
-            cell(row.remaining),
-            cell(row.reset_after_seconds.map(span)),
-            format!("{}%", row.fill_percent),
+            Cell::from(row.key.clone()),
+            row.label.clone().into(),
+            cell(row.domain.clone()).into(),
+            cell(limit.map(|limit| limit.path.clone())).into(),
+            cell(limit.and_then(|limit| limit.limit)).into(),
+            cell(limit.and_then(|limit| limit.window_seconds).map(span)).into(),
+            cell(row.hits).into(),
+            Cell::toned(cell(row.remaining), over),
+            cell(row.reset_after_seconds.map(span)).into(),
+            Cell::toned(format!("{}%", row.fill_percent), over),
         ]);
     }
-    let mut text = table.text("no counter fits");
+    let mut text = table.text(style, "no counter fits");
     if page.counters.iter().any(|row| row.limit.is_none()) {
         text.push_str(&format!("a row without LIMIT: {NO_LIMIT}\n"));
     }
     if let Some(next) = &page.next {
-        text.push_str(&format!("there are more: go on with --after {next}\n"));
+        text.push_str(&format!("there are more: go on with --after {}\n", clean(next)));
     }
     text
 }
 
-fn show(row: &CounterRow) -> String {
-    let mut text = format!("{}\n", row.key);
+fn show(row: &CounterRow, style: &Style) -> String {
+    let mut text = format!("{}\n", style.tone(Tone::Heading, clean(&row.key)));
     let mut line = |name: &str, value: String| {
-        text.push_str(&format!("  {name:<8}{}\n", clean(&value)));
+        text.push_str(&format!("  {name:<8}{value}\n"));
     };
-    line("label", row.label.clone());
-    line("domain", cell(row.domain.clone()));
+    line("label", clean(&row.label));
+    line("domain", clean(&cell(row.domain.clone())));
     match &row.limit {
         Some(limit) => {
             let window = limit.window_seconds.map(span).unwrap_or_default();
-            line("limit", format!("{}, {} per {window}", limit.path, cell(limit.limit)));
+            line("limit", format!("{}, {} per {window}", clean(&limit.path), cell(limit.limit)));
         }
         None => line("limit", NO_LIMIT.to_owned()),
     }
     line("hits", cell(row.hits));
-    line("left", cell(row.remaining));
+    line(
+        "left",
+        match row.remaining {
+            Some(0) => style.tone(Tone::Bad, 0),
+            left => cell(left),
+        },
+    );
     line(
         "reset",
         row.reset_after_seconds.map_or("-".to_owned(), |after| format!("in {}", span(after))),
@@ -206,9 +264,12 @@ mod tests {
             reset_after_seconds: None,
             fill_percent: 10,
         };
-        assert!(show(&row).contains("the caller's own, or its label was cut"));
+        assert!(show(&row, &Style::default()).contains("the caller's own, or its label was cut"));
         let page = |counters| Counters { counters, next: None };
-        assert!(list(&page(vec![row])).contains("the caller's own, or its label was cut"));
-        assert_eq!(list(&page(Vec::new())), "no counter fits\n");
+        assert!(
+            list(&page(vec![row]), &Style::default())
+                .contains("the caller's own, or its label was cut")
+        );
+        assert_eq!(list(&page(Vec::new()), &Style::default()), "no counter fits\n");
     }
 }

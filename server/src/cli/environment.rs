@@ -1,23 +1,49 @@
 //! The environment on the command line: `tollgate serve` without a file, and `tollgate check --env`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use super::output;
-use super::table::Table;
+use serde::{Deserialize, Serialize};
+
+use super::check::IssueView;
+use super::exit::{Cause, Exit};
+use super::failure::{Ended, Failure, next};
+use super::output::{self, Answered, Output, Style, Table};
+use super::served;
 use crate::environment::{self, Effect, Settings, Variable};
 use crate::log;
 use crate::node::{self, Greeting};
 use crate::reload::Loaded;
 
+/// The variables of the environment, and what is wrong with them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Checked {
+    /// In the order of docs/environment.md.
+    pub(super) variables: Vec<VariableView>,
+    /// What is wrong.
+    pub(super) issues: Vec<IssueView>,
+}
+
+/// One variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct VariableView {
+    /// Its name.
+    pub(super) name: String,
+    /// Its value, `(set)` for a secret; absent where it is not set.
+    pub(super) value: Option<String>,
+    /// `honoured` or `ignored`.
+    pub(super) effect: String,
+    /// How, or why not.
+    pub(super) how: String,
+}
+
 /// Runs a node by the variables alone.
-pub(super) fn serve() -> anyhow::Result<ExitCode> {
+pub(super) fn serve() -> Ended {
     let Settings { config, health, xds } = match environment::read(value) {
         Ok(settings) => settings,
         Err(report) => {
             output::words(&report.to_string());
-            output::words("nothing was started; `tollgate check --env` repeats this");
-            return Ok(ExitCode::FAILURE);
+            let what = "nothing was started: a variable is wrong";
+            return Err(Failure::new(Cause::Configuration, what, next::CHECK_ENVIRONMENT));
         }
     };
     log::start(&config.telemetry);
@@ -26,8 +52,7 @@ pub(super) fn serve() -> anyhow::Result<ExitCode> {
         Some(settings) => Loaded::xds(config, settings, health),
         None => Loaded::environment(config, health),
     };
-    node::run(loaded, Greeting::Quiet)?;
-    Ok(ExitCode::SUCCESS)
+    served(node::run(loaded, Greeting::Quiet), next::CHECK_ENVIRONMENT)
 }
 
 /// Warns of variables that do nothing here, and of folders of files that do not count.
@@ -55,37 +80,57 @@ pub(super) fn warn_of_overridden() {
 /// Prints every variable and what is wrong with those that are set.
 ///
 /// # Errors
-/// If standard output takes nothing more.
-pub(super) fn check() -> anyhow::Result<ExitCode> {
-    output::result(&text(value))?;
-    match environment::read(value) {
-        Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(report) => {
-            output::words(&report.to_string());
-            Ok(ExitCode::FAILURE)
-        }
+/// If something is wrong with one, or standard output takes nothing more.
+pub(super) fn check(output: Output) -> Ended {
+    let report = environment::read(value).err();
+    let issues = report.iter().flat_map(|report| report.issues()).map(IssueView::from).collect();
+    let answered = Answered::of(&Checked { variables: views(value), issues })?;
+    output.print(&answered, names, text)?;
+    let Some(report) = report else { return Ok(Exit::Done) };
+    if output.is_for_people() {
+        output::words(&report.to_string());
     }
+    let what = "a variable is wrong: set it anew or unset it, and check again";
+    Err(Failure::new(Cause::Configuration, what, next::CHECK_ENVIRONMENT))
 }
 
-fn text(strings: impl Fn(&str) -> Option<String>) -> String {
-    let mut table = Table::new(&["NAME", "VALUE", "HERE", "HOW, OR WHY NOT"]);
-    for variable in environment::variables() {
-        let (word, how) = match variable.effect {
+fn views(strings: impl Fn(&str) -> Option<String>) -> Vec<VariableView> {
+    let views = environment::variables().map(|variable| {
+        let (effect, how) = match variable.effect {
             Effect::Honoured(how) => ("honoured", how),
             Effect::Ignored(why) => ("ignored", why),
         };
-        let shown = shown(variable, strings(variable.name));
-        table.row([variable.name.to_owned(), shown, word.to_owned(), how.to_owned()]);
-    }
-    table.text("no variables")
+        VariableView {
+            name: variable.name.to_owned(),
+            value: strings(variable.name).map(|value| shown(variable, value)),
+            effect: effect.to_owned(),
+            how: how.to_owned(),
+        }
+    });
+    views.collect()
 }
 
-fn shown(variable: &Variable, value: Option<String>) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(value) if variable.is_secret() && !value.is_empty() => "(set)".to_owned(),
-        Some(value) => format!("\"{value}\""),
+fn shown(variable: &Variable, value: String) -> String {
+    if variable.is_secret() && !value.is_empty() { "(set)".to_owned() } else { value }
+}
+
+/// The variables that are set.
+fn names(checked: &Checked) -> Vec<String> {
+    let set = checked.variables.iter().filter(|variable| variable.value.is_some());
+    set.map(|variable| variable.name.clone()).collect()
+}
+
+fn text(checked: &Checked, style: &Style) -> String {
+    let mut table = Table::new(&["=NAME", "VALUE", "HERE", "HOW, OR WHY NOT"]);
+    for VariableView { name, value, effect, how } in &checked.variables {
+        let value = match value.as_deref() {
+            None => "-".to_owned(),
+            Some("(set)") => "(set)".to_owned(),
+            Some(value) => format!("\"{value}\""),
+        };
+        table.row([name.clone(), value, effect.clone(), how.clone()]);
     }
+    table.text(style, "no variables")
 }
 
 /// A variable of this process. What is no text is shown as well as it can be, and is wrong.
@@ -99,12 +144,15 @@ mod tests {
 
     #[test]
     fn values_are_shown_and_secrets_are_not() {
-        let text = text(|name| match name {
+        let variables = views(|name| match name {
             "PORT" => Some("80".to_owned()),
             "HOST" => Some(String::new()),
             "REDIS_AUTH" | "REDIS_URL" => Some("hunter2".to_owned()),
             _ => None,
         });
+        let checked = Checked { variables, issues: Vec::new() };
+        assert_eq!(names(&checked), ["HOST", "PORT", "REDIS_URL", "REDIS_AUTH"].map(str::to_owned));
+        let text = text(&checked, &Style::default());
         let line = |name: &str| {
             let line = text.lines().find(|line| line.split(' ').next() == Some(name));
             line.unwrap().split_whitespace().take(3).collect::<Vec<_>>().join(" ")

@@ -1,24 +1,29 @@
 //! `tollgate explain`: what a running node would tell a request, and why.
 
-use std::process::ExitCode;
-
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::client::Reach;
-use super::table::{clean, span};
+use super::exit::Exit;
+use super::failure::Ended;
+use super::output::{Style, Tone, clean, span};
+use super::reach::Reach;
 use crate::admin::view::{EntryView, Explained, ExplainedDescriptor};
 
+/// The answer to a request that is denied.
+const OVER: &str = "OVER_LIMIT";
+
 const AFTER_HELP: &str = "\
-It spends nothing, and the exit code is 0 whether the request would pass or not.
+It spends nothing. Without --exit-code it ends with 0 whether the request would pass or not.
 
 Examples:
   tollgate explain --domain edge --entry user=alice --entry path=/login
         one descriptor with two entries
   tollgate explain --domain edge --descriptor user=alice,path=/login --descriptor ip=10.0.0.1
         two descriptors, as a proxy sends them in one request
-  tollgate explain --domain edge --entry user=alice --hits 50 -o json
-        would fifty hits at once pass?";
+  tollgate explain --domain edge --entry user=alice --hits 50 --exit-code
+        would fifty hits at once pass? 0 is yes, 6 is no
+  tollgate explain --domain edge --entry user=alice -o name
+        the keys of its counters";
 
 /// Arguments of `tollgate explain`.
 #[derive(Debug, Args)]
@@ -36,6 +41,9 @@ pub(super) struct ExplainArgs {
     /// Hits of each descriptor; 0 looks only
     #[arg(long, value_name = "N", default_value_t = 1)]
     hits: u32,
+    /// End with 6 if the request would be denied
+    #[arg(long)]
+    exit_code: bool,
     #[command(flatten)]
     reach: Reach,
 }
@@ -45,7 +53,7 @@ struct Descriptor(Vec<EntryView>);
 
 impl ExplainArgs {
     /// Does what the command line says.
-    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self) -> Ended {
         let first = Some(&self.entries).filter(|entries| !entries.is_empty());
         let others = self.descriptors.iter().map(|Descriptor(entries)| entries);
         let descriptors: Vec<Value> = first
@@ -54,9 +62,10 @@ impl ExplainArgs {
             .map(|entries| json!({ "entries": entries, "hitsAddend": self.hits }))
             .collect();
         let request = json!({ "domain": self.domain, "descriptors": descriptors });
-        let body = self.reach.post("/v1/explain", request.to_string())?;
-        self.reach.print(&body, |explained: Explained| text(&explained))?;
-        Ok(ExitCode::SUCCESS)
+        let body = self.reach.post("/v1/explain", &request.to_string())?;
+        self.reach.print(&body, names, text)?;
+        let is_denied = self.exit_code && body.read::<Explained>()?.overall == OVER;
+        Ok(if is_denied { Exit::Denied } else { Exit::Done })
     }
 }
 
@@ -69,7 +78,16 @@ fn descriptor(text: &str) -> Result<Descriptor, String> {
     Ok(Descriptor(text.split(',').map(entry).collect::<Result<_, _>>()?))
 }
 
-fn text(explained: &Explained) -> String {
+fn names(explained: &Explained) -> Vec<String> {
+    let counters = explained.descriptors.iter().flat_map(|descriptor| &descriptor.counters);
+    counters.map(|counter| counter.key.clone()).collect()
+}
+
+fn code(code: &str, style: &Style) -> String {
+    style.tone(if code == OVER { Tone::Bad } else { Tone::Good }, clean(code))
+}
+
+fn text(explained: &Explained, style: &Style) -> String {
     let how = match (explained.domain_known, explained.atomic) {
         (false, _) => "not configured: every request passes",
         (true, true) => "charges all limits of a request or none",
@@ -78,12 +96,14 @@ fn text(explained: &Explained) -> String {
     let shadowed = if explained.shadowed { " (over, but this node enforces nothing)" } else { "" };
     let mut text = format!(
         "answer  {}{shadowed}\ndomain  {}: {how}\n",
-        explained.overall,
+        code(&explained.overall, style),
         clean(&explained.domain)
     );
     for (index, descriptor) in explained.descriptors.iter().enumerate() {
         let entries = descriptor.entries.iter().map(pair).collect::<Vec<_>>().join(", ");
-        text.push_str(&format!("\ndescriptor {}  {entries}  {}\n", index + 1, descriptor.code));
+        let heading = style.tone(Tone::Heading, format!("descriptor {}", index + 1));
+        let code = code(&descriptor.code, style);
+        text.push_str(&format!("\n{heading}  {entries}  {code}\n"));
         lines(descriptor, &mut |name, value| {
             text.push_str(&format!("  {name:<8}{}\n", clean(&value)));
         });

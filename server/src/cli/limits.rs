@@ -1,21 +1,31 @@
 //! `tollgate limits`: what a running node is configured with.
 
-use std::process::ExitCode;
-
-use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use super::client::Reach;
-use super::table::{Table, cell, clean, span};
+use super::exit::{Cause, Exit};
+use super::failure::{Ended, Failure, next};
+use super::output::{Style, Table, Tone, cell, clean, span};
+use super::reach::Reach;
 use crate::admin::encode;
 use crate::admin::view::{LimitRow, Limits};
 
 const AFTER_HELP: &str = "\
 Examples:
   tollgate limits list                      every limit of the node on this machine
+  tollgate limits show edge.path_/login     one limit in full";
+
+const LIST_HELP: &str = "\
+Examples:
+  tollgate limits list
   tollgate limits list --domain edge        those of one domain
-  tollgate limits show edge.path_/login     one limit in full; PATH is as `list` prints it
-  tollgate limits list -o json | jq '.limits[] | select(.shadow)'";
+  tollgate limits list -o wide              with burst, penalty and the counters' owner
+  tollgate limits list -o json | jq '.limits[] | select(.shadow)'
+  tollgate limits list -o name | xargs -n 1 tollgate limits show";
+
+const SHOW_HELP: &str = "\
+Examples:
+  tollgate limits show edge.path_/login     PATH is as `tollgate limits list -o name` prints it
+  tollgate limits show edge.path_/login -o yaml";
 
 /// Arguments of `tollgate limits`.
 #[derive(Debug, Args)]
@@ -30,12 +40,14 @@ pub(super) struct LimitsArgs {
 #[derive(Debug, Subcommand)]
 enum LimitsCommand {
     /// List the limits that decide now
+    #[command(after_help = LIST_HELP)]
     List {
         /// Only those of this domain
         #[arg(long)]
         domain: Option<String>,
     },
     /// Show one limit in full
+    #[command(after_help = SHOW_HELP)]
     Show {
         /// Where it stands: domain.key_value.key, as `limits list` prints it
         path: String,
@@ -44,31 +56,49 @@ enum LimitsCommand {
 
 impl LimitsArgs {
     /// Does what the command line says.
-    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self) -> Ended {
         match &self.command {
             LimitsCommand::List { domain } => {
                 let target =
                     format!("/v1/limits?domain={}", encode(domain.as_deref().unwrap_or_default()));
                 let body = self.reach.get(&target)?;
-                self.reach.print(&body, |limits: Limits| list(&limits, domain.as_deref()))?;
+                let table = |limits: &Limits, style: &Style| list(limits, domain.as_deref(), style);
+                self.reach.print(&body, names, table)?;
             }
             LimitsCommand::Show { path } => {
                 let target = format!("/v1/limits?path={}", encode(path));
                 let body = self.reach.get(&target)?;
                 if body.read::<Limits>()?.limits.is_empty() {
-                    bail!("no limit at {path}; `tollgate limits list` shows those there are");
+                    let what = format!("no limit at {}", clean(path));
+                    return Err(Failure::new(Cause::Other, what, next::LIMITS));
                 }
-                self.reach.print(&body, |limits: Limits| {
-                    limits.limits.iter().map(show).collect::<Vec<_>>().join("\n")
+                self.reach.print(&body, names, |limits: &Limits, style| {
+                    let shown = limits.limits.iter().map(|limit| show(limit, style));
+                    shown.collect::<Vec<_>>().join("\n")
                 })?;
             }
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Done)
     }
 }
 
-fn list(limits: &Limits, domain: Option<&str>) -> String {
-    let mut table = Table::new(&["PATH", ">LIMIT", "PER", "ALGORITHM", "NAME", "MODE"]);
+fn names(limits: &Limits) -> Vec<String> {
+    limits.limits.iter().map(|limit| limit.path.clone()).collect()
+}
+
+fn list(limits: &Limits, domain: Option<&str>, style: &Style) -> String {
+    let mut table = Table::new(&[
+        "=PATH",
+        ">LIMIT",
+        "PER",
+        "ALGORITHM",
+        "NAME",
+        "MODE",
+        "+UNIT",
+        "+>BURST",
+        "+PENALTY",
+        "+COUNTS IN",
+    ]);
     for limit in &limits.limits {
         table.row([
             limit.path.clone(),
@@ -77,20 +107,26 @@ fn list(limits: &Limits, domain: Option<&str>) -> String {
             cell(limit.algorithm.clone()),
             cell(limit.name.clone()),
             mode(limit),
+            cell(limit.unit.clone()),
+            cell(limit.burst),
+            cell(limit.penalty_max_seconds.map(span)),
+            cell(limit.named.clone()),
         ]);
     }
-    match domain.filter(|domain| !domain.is_empty()) {
-        Some(domain) => table.text(&format!(
+    let empty = match domain.filter(|domain| !domain.is_empty()) {
+        Some(domain) => format!(
             "no limits in domain `{}`; `tollgate limits list` shows those of all",
             clean(domain)
-        )),
-        None => table
-            .text("no limits: every request passes; `tollgate serve --config FILE` brings some"),
-    }
+        ),
+        None => {
+            "no limits: every request passes; `tollgate serve --config FILE` brings some".into()
+        }
+    };
+    table.text(style, &empty)
 }
 
-fn show(limit: &LimitRow) -> String {
-    let mut text = format!("{}\n", clean(&limit.path));
+fn show(limit: &LimitRow, style: &Style) -> String {
+    let mut text = format!("{}\n", style.tone(Tone::Heading, clean(&limit.path)));
     let mut line = |name: &str, value: String| {
         text.push_str(&format!("  {name:<12}{}\n", clean(&value)));
     };
@@ -152,17 +188,19 @@ mod tests {
     #[test]
     fn an_empty_list_says_where_nothing_is() {
         let none = Limits { limits: Vec::new() };
-        assert!(list(&none, None).starts_with("no limits: every request passes"));
-        let text = list(&none, Some("nope"));
+        assert!(
+            list(&none, None, &Style::default()).starts_with("no limits: every request passes")
+        );
+        let text = list(&none, Some("nope"), &Style::default());
         assert!(text.starts_with("no limits in domain `nope`; "), "{text}");
         assert!(!text.contains("passes"), "{text}");
     }
 
     #[test]
     fn only_a_token_bucket_has_a_burst_of_its_own() {
-        assert!(show(&row("token_bucket")).contains("burst"));
+        assert!(show(&row("token_bucket"), &Style::default()).contains("burst"));
         for algorithm in ["fixed_window", "sliding_window"] {
-            assert!(!show(&row(algorithm)).contains("burst"));
+            assert!(!show(&row(algorithm), &Style::default()).contains("burst"));
         }
     }
 }

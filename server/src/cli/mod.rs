@@ -1,30 +1,42 @@
 //! The command line: words to actions. Results go to standard output, words about them to standard
-//! error; 0 is success, 1 a failure, 2 a wrong call.
+//! error; `exit.rs` has every exit code, `failure.rs` what is said with a bad one, `output/` every
+//! form of a result, `reach/` the way to a node, `consent.rs` what a change needs.
 
 mod admin;
 mod check;
-mod client;
+mod completion;
+mod consent;
 mod counters;
 mod environment;
+mod exit;
 mod explain;
+mod failure;
+mod length;
 mod limits;
+mod man;
 mod output;
+mod reach;
 mod status;
-mod table;
 mod variables;
+mod version;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::exit::Cause;
+pub use self::exit::Exit;
+pub use self::failure::Failure;
+use self::failure::{Ended, next};
+use self::output::{Output, clean};
 use crate::config::{Config, schema};
 use crate::log;
 use crate::node::{self, Greeting};
 use crate::reload::{self, Loaded};
+use crate::tls::MaterialError;
 
-const AFTER_HELP: &str = "\
+const ABOUT_EXAMPLES: &str = "\
 Without a command, tollgate starts on embedded defaults: one demo limit, nothing to configure.
 
 Started as `ratelimit` without arguments, it runs `tollgate serve`.
@@ -39,9 +51,34 @@ Examples:
   tollgate counters find --over           who is being denied right now?
   tollgate explain --domain d --entry user=alice    would this pass, and why?";
 
+const SERVE_HELP: &str = "\
+Examples:
+  tollgate serve --config tollgate.yaml   by a file; edits to it are taken over as they are saved
+  tollgate serve                          by the variables of envoyproxy/ratelimit";
+
+const CHECK_HELP: &str = "\
+Examples:
+  tollgate check tollgate.yaml            a configuration, with the files that it names
+  tollgate check limits/ other.yaml       rate-limit files, each by itself or a folder as one set
+  tollgate check tollgate.yaml -o json | jq '.files[].issues[]'
+  tollgate check --env                    the variables of envoyproxy/ratelimit";
+
+const SCHEMA_HELP: &str = "\
+Examples:
+  tollgate schema > tollgate.schema.json";
+
+/// What stands under the help of `tollgate` itself.
+fn after_help() -> String {
+    let mut text = format!("{ABOUT_EXAMPLES}\n\nExit codes:");
+    for exit in Exit::ALL {
+        text.push_str(&format!("\n  {:<4}{}", exit.code(), exit.meaning()));
+    }
+    text
+}
+
 /// Decides, for every request that reaches an API: has its caller any quota left?
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, after_help = AFTER_HELP)]
+#[command(name = "tollgate", version, after_help = after_help())]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
@@ -67,6 +104,7 @@ struct AddressArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a node until SIGINT or SIGTERM, then drain
+    #[command(after_help = SERVE_HELP)]
     Serve {
         /// The configuration (tollgate.yaml), a regular file; `docs/config.example.yaml` shows every
         /// key. Without it, the variables of envoyproxy/ratelimit decide; `tollgate check --env`
@@ -75,6 +113,7 @@ enum Command {
         config: Option<PathBuf>,
     },
     /// Check tollgate.yaml and rate-limit files: every error at once, as FILE:LINE:COLUMN: KEY: WHY
+    #[command(after_help = CHECK_HELP)]
     Check {
         /// Files to check; a folder stands for the rate-limit files in it
         #[arg(required_unless_present = "env", value_name = "FILE")]
@@ -82,8 +121,11 @@ enum Command {
         /// Show every variable of envoyproxy/ratelimit, what it does here, and what is wrong
         #[arg(long, conflicts_with = "files")]
         env: bool,
+        #[command(flatten)]
+        output: Output,
     },
     /// Print the JSON Schema of tollgate.yaml
+    #[command(after_help = SCHEMA_HELP)]
     Schema,
     /// Show the limits of the node on this machine
     Limits(limits::LimitsArgs),
@@ -95,6 +137,12 @@ enum Command {
     Status(status::StatusArgs),
     /// Make and revoke tokens, and say who one is taken for
     Admin(admin::AdminArgs),
+    /// Print what bash, zsh, fish, PowerShell or elvish completes command lines by
+    Completion(completion::CompletionArgs),
+    /// Print a page of the manual, or write all of them
+    Man(man::ManArgs),
+    /// Print what this binary is
+    Version(version::VersionArgs),
 }
 
 impl Cli {
@@ -118,35 +166,38 @@ fn is_reference(own: &Path) -> bool {
     own.file_name().is_some_and(|name| name == "ratelimit")
 }
 
-/// Tells on standard error what went wrong: the error and its causes, in a line.
-pub fn tell(error: &anyhow::Error) {
-    output::words(&format!("error: {}", output::causes(error)));
+/// Tells on standard error what went wrong, and what to try.
+pub fn tell(failure: &Failure) {
+    output::words(&failure.to_string());
 }
 
 /// Does what the command line says.
 ///
 /// # Errors
 /// What went wrong, for a person.
-pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         None => bare(&cli.addresses),
         Some(Command::Serve { config: Some(config) }) => serve(&config),
         Some(Command::Serve { config: None }) => environment::serve(),
-        Some(Command::Check { env: true, .. }) => environment::check(),
-        Some(Command::Check { files, .. }) => check::run(&files),
+        Some(Command::Check { env: true, output, .. }) => environment::check(output),
+        Some(Command::Check { files, output, .. }) => check::run(&files, output),
         Some(Command::Schema) => {
             output::result(&schema())?;
-            Ok(ExitCode::SUCCESS)
+            Ok(Exit::Done)
         }
         Some(Command::Limits(limits)) => limits.run(),
         Some(Command::Counters(counters)) => counters.run(),
         Some(Command::Explain(explain)) => explain.run(),
         Some(Command::Status(status)) => status.run(),
         Some(Command::Admin(admin)) => admin.run(),
+        Some(Command::Completion(completion)) => completion.run(),
+        Some(Command::Man(man)) => man.run(),
+        Some(Command::Version(version)) => version.run(),
     }
 }
 
-fn bare(addresses: &AddressArgs) -> anyhow::Result<ExitCode> {
+fn bare(addresses: &AddressArgs) -> Ended {
     let mut config = Config::embedded();
     let listeners = &mut config.listeners;
     for (listener, flag, variable) in [
@@ -156,32 +207,46 @@ fn bare(addresses: &AddressArgs) -> anyhow::Result<ExitCode> {
     ] {
         match variables::address(flag, variable, |name| std::env::var_os(name)) {
             Ok(address) => *listener = address.unwrap_or(*listener),
-            Err(message) => {
-                output::words(&format!("error: {message}"));
-                return Ok(ExitCode::from(2));
-            }
+            Err(message) => return Err(Failure::new(Cause::Usage, message, "tollgate --help")),
         }
     }
     log::start(&config.telemetry);
-    node::run(Loaded::embedded(config)?, Greeting::Banner)?;
-    Ok(ExitCode::SUCCESS)
+    let loaded = Loaded::embedded(config);
+    let loaded = loaded.map_err(|report| Failure::new(Cause::Other, report, next::STATUS))?;
+    served(node::run(loaded, Greeting::Banner), next::STATUS)
 }
 
-fn serve(file: &Path) -> anyhow::Result<ExitCode> {
+fn serve(file: &Path) -> Ended {
+    let again = clean(&format!("tollgate check {}", file.display()));
     let loaded = match reload::load(file) {
         Ok(loaded) => loaded,
         Err(report) => {
             output::words(&report.to_string());
-            let again = format!("`tollgate check {}` repeats this", file.display());
-            output::words(&format!("nothing was started; {again}"));
-            return Ok(ExitCode::FAILURE);
+            let what = "nothing was started: the configuration is wrong";
+            return Err(Failure::new(Cause::Configuration, what, again));
         }
     };
     log::start(&loaded.config.telemetry);
     environment::warn_of_overridden();
-    node::run(loaded, Greeting::Quiet)?;
-    Ok(ExitCode::SUCCESS)
+    served(node::run(loaded, Greeting::Quiet), again)
 }
+
+/// How a node ended that was to serve; `check` says what is wrong with its configuration.
+fn served(ended: anyhow::Result<()>, check: impl Into<std::borrow::Cow<'static, str>>) -> Ended {
+    match ended {
+        Ok(()) => Ok(Exit::Done),
+        // A certificate is a part of the configuration.
+        Err(error) if error.chain().any(|cause| cause.is::<MaterialError>()) => {
+            Err(Failure::because(Cause::Configuration, &error, check))
+        }
+        Err(error) => Err(Failure::because(Cause::Other, &error, next::STATUS)),
+    }
+}
+
+#[cfg(test)]
+mod shapes_tests;
+#[cfg(test)]
+mod tree_tests;
 
 #[cfg(test)]
 mod tests {
