@@ -75,7 +75,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
         eprintln!("a debug build: good for trying this out, not for figures");
     }
     // Read first: afterwards the load average tells of this run itself.
-    let mut report = Report::new(Machine::read(), arguments.rounds.get(), arguments.decisions.get());
+    let mut report =
+        Report::new(Machine::read(), arguments.rounds.get(), arguments.decisions.get());
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("tollgate.yaml");
     fs::write(&config, configuration(arguments.workers))?;
@@ -83,7 +84,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     let binary = arguments.server_bin.clone();
     let binary = binary.unwrap_or_else(|| built.with_file_name("tollgate"));
     let node = node::start(&binary, &config)?;
-    let wanted = |name: &str| arguments.cases.is_empty() || arguments.cases.iter().any(|c| c == name);
+    let wanted =
+        |name: &str| arguments.cases.is_empty() || arguments.cases.iter().any(|c| c == name);
     let mut loads = Vec::new();
     for case in Case::ALL.into_iter().filter(|case| wanted(case.name())) {
         loads.push((case, Load::connect(case, node.address()).await?));
