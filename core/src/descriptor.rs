@@ -4,7 +4,7 @@
 //! its own. Nothing is validated here: empty keys and values are legal on the wire and simply meet
 //! no rule; the adapters bound sizes and counts before they build these.
 
-use crate::limit::Unit;
+use crate::limit::{Quota, Unit};
 
 /// The greatest number of hits that one descriptor may add. Envoy caps its addends at the same
 /// number; a larger one is cut down to it, which for any limit below it decides alike.
@@ -30,12 +30,23 @@ pub enum Charge {
 
 /// A limit that the caller brought along instead of the configured one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Override {
-    /// Hits allowed in each unit.
-    pub requests_per_unit: u32,
-    /// The window's length.
-    pub unit: Unit,
+pub enum Override {
+    /// So many hits in each unit, counted by the domain's own keys.
+    PerUnit {
+        /// Hits allowed in each unit.
+        requests_per_unit: u32,
+        /// The window's length.
+        unit: Unit,
+    },
+    /// A whole quota, whose bucket is in a key space of its own: no domain's rule, named limit or
+    /// other override ever meets it. Only of requests in [`INLINE_DOMAIN`], where it is the only
+    /// kind.
+    Inline(Quota),
 }
+
+/// The domain of requests with inline limits. No configured domain is called so, and every wire
+/// refuses a request that calls its own domain so.
+pub const INLINE_DOMAIN: &str = "";
 
 /// An ordered list of entries that is matched against the domain's rules as a whole.
 #[derive(Clone, Copy, Debug)]

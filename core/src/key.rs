@@ -93,6 +93,14 @@ impl KeySecret {
         hasher
     }
 
+    /// Starts the key of an inline limit. No domain is without a name, and nothing else that is
+    /// hashed without one starts with this text.
+    pub fn begin_inline(&self) -> KeyHasher {
+        let mut hasher = self.begin("");
+        hasher.text("inline");
+        hasher
+    }
+
     /// A short tag of a domain, for accounting only: two domains may share one.
     pub fn domain_tag(&self, domain: &str) -> DomainTag {
         let key = self.begin(domain).finish(Shape { algorithm: 0, window_nanos: 0, index: 0 });

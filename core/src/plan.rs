@@ -5,12 +5,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::descriptor::{Charge, Descriptor, Entry, Request};
+use crate::descriptor::{Charge, Descriptor, Entry, INLINE_DOMAIN, Override, Request};
 use crate::key::{DomainTag, Key};
 use crate::limit::{Bound, Domain, Found, Limit, LimitSet, NAMED_DOMAIN, Named, Quota};
 
 /// The most bytes of a key's printable text that are kept.
 pub const LABEL_BYTES_MAX: usize = 256;
+
+/// What labels of inline limits say instead of a domain.
+pub const INLINE_LABEL: &str = "(inline)";
 
 /// One charge of one bucket.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +153,9 @@ pub struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// Looks up every descriptor of `request`.
     pub fn of(set: &'a LimitSet, request: &Request<'a>) -> Self {
+        if request.domain == INLINE_DOMAIN {
+            return Self::inline(set, request);
+        }
         let Some(domain) = set.domain(request.domain) else {
             let items = vec![Item::Unmatched; request.descriptors.len()];
             return Self { domain: None, items, operations: Vec::new() };
@@ -171,6 +177,27 @@ impl<'a> Plan<'a> {
         plan
     }
 
+    /// Every descriptor meets the limit that it brings along; one that brings none is denied.
+    fn inline(set: &LimitSet, request: &Request<'a>) -> Self {
+        let mut plan = Self::default();
+        for descriptor in request.descriptors {
+            let at = plan.operations.len();
+            let Some(Override::Inline(quota)) = descriptor.limit_override else {
+                plan.items.push(Item::Counted(at..at));
+                continue;
+            };
+            let quota = Quota { counts_refused: false, ..quota };
+            let (mut key, domain) = set.begin_inline_key();
+            descriptor.entries.iter().for_each(|entry| key.entry(*entry));
+            let key = key.finish(quota.shape(0));
+            let charge = request.charge_of(descriptor);
+            let label = Label { domain: INLINE_LABEL, entries: descriptor.entries, named: None };
+            plan.operations.push(Operation { key, quota, charge, domain, limit: None, label });
+            plan.items.push(Item::Counted(at..at + 1));
+        }
+        plan
+    }
+
     fn look_up(
         &mut self,
         set: &LimitSet,
@@ -184,8 +211,8 @@ impl<'a> Plan<'a> {
         let label = Label { domain: request.domain, entries, named: None };
         let tag = domain.tag();
         let start = self.operations.len();
-        if let Some(brought) = descriptor.limit_override {
-            let quota = Quota::per_unit(brought.requests_per_unit, brought.unit);
+        if let Some(Override::PerUnit { requests_per_unit, unit }) = descriptor.limit_override {
+            let quota = Quota::per_unit(requests_per_unit, unit);
             let quota = Quota { counts_refused: !domain.options.atomic, ..quota };
             let key = bucket_key(domain, entries, None, &quota, 0);
             self.operations.push(Operation { key, quota, charge, domain: tag, limit: None, label });

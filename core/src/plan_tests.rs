@@ -40,7 +40,7 @@ const B: &[Entry<'_>] = &[Entry { key: "b", value: "1" }];
 #[test]
 fn an_unknown_domain_counts_nothing_even_with_an_override() {
     let set = set(vec![node("a", "", vec![limit("", &[])])]);
-    let brought = Some(Override { requests_per_unit: 5, unit: Unit::Minute });
+    let brought = Some(Override::PerUnit { requests_per_unit: 5, unit: Unit::Minute });
     let descriptors = [Descriptor { limit_override: brought, ..descriptor(A) }];
     let plan = plan(&set, "other", &descriptors);
     assert!(plan.domain.is_none());
@@ -50,7 +50,7 @@ fn an_unknown_domain_counts_nothing_even_with_an_override() {
 #[test]
 fn an_override_replaces_the_rules_of_a_known_domain() {
     let set = set(vec![node("a", "", vec![limit("x", &[])])]);
-    let brought = Some(Override { requests_per_unit: 5, unit: Unit::Hour });
+    let brought = Some(Override::PerUnit { requests_per_unit: 5, unit: Unit::Hour });
     let descriptors = [
         Descriptor { limit_override: brought, ..descriptor(A) },
         Descriptor { limit_override: brought, ..descriptor(B) },
@@ -66,7 +66,7 @@ fn an_override_replaces_the_rules_of_a_known_domain() {
 #[test]
 fn an_override_of_the_same_window_shares_the_rules_bucket() {
     let set = set(vec![node("a", "", vec![limit("", &[])])]);
-    let brought = Some(Override { requests_per_unit: 5, unit: Unit::Minute });
+    let brought = Some(Override::PerUnit { requests_per_unit: 5, unit: Unit::Minute });
     let descriptors =
         [descriptor(A), Descriptor { limit_override: brought, ..descriptor(A) }, descriptor(A2)];
     let plan = plan(&set, "d", &descriptors);
@@ -171,4 +171,38 @@ fn a_rule_may_count_in_a_named_limits_bucket() {
 fn no_character_of_a_label_turns_or_breaks_the_line_that_shows_it() {
     let text = "d\u{1e}a\u{1f}1\u{202e}2\u{2028}3\u{2029}4\u{2066}5\u{2069}6\u{200e}7\u{200f}8\u{1b}é\u{18}";
     assert_eq!(Label::printable(text), "d a=1�2�3�4�5�6�7�8�é…");
+}
+
+#[test]
+fn an_inline_limit_has_buckets_that_no_domain_reaches() {
+    let five = Quota::per_unit(5, Unit::Minute);
+    let set = set(vec![node("a", "", vec![limit("", &[])])]);
+    let inline = |entries, quota| Descriptor {
+        limit_override: Some(Override::Inline(quota)),
+        ..descriptor(entries)
+    };
+    let hour = Quota::per_unit(9, Unit::Hour);
+    let descriptors = [inline(A, five), inline(A2, five), inline(A, hour), inline(A, five)];
+    let planned = plan(&set, INLINE_DOMAIN, &descriptors);
+    let keys: Vec<_> = planned.operations.iter().map(|operation| operation.key).collect();
+    assert_eq!(keys[0], keys[3]);
+    assert!(keys[0] != keys[1] && keys[0] != keys[2]);
+    let mut named = set.begin_named_key().0;
+    named.entry(A[0]);
+    let own = [descriptor(A)];
+    let own = plan(&set, "d", &own);
+    for other in [own.operations[0].key, named.finish(five.shape(0))] {
+        assert!(!keys.contains(&other));
+    }
+    assert!(planned.operations.iter().all(|operation| operation.limit.is_none()));
+    assert_eq!(planned.operations[2].quota, Quota { counts_refused: false, ..hour });
+}
+
+#[test]
+fn an_inline_request_without_its_limit_is_denied() {
+    let set = set(vec![node("a", "", vec![limit("", &[])])]);
+    let descriptors = [descriptor(A)];
+    let plan = plan(&set, INLINE_DOMAIN, &descriptors);
+    let decision = crate::decision::Decision::of(&plan, &[], Default::default());
+    assert_eq!(decision.overall, crate::decision::Code::OverLimit);
 }

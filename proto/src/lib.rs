@@ -5,6 +5,7 @@
 //! `envoy-types` (feature `envoy`). They stop here and in the thin adapters of server and client, so
 //! that the core never learns the wire.
 
+mod bounds;
 #[cfg(feature = "envoy")]
 pub mod json;
 #[cfg(feature = "envoy")]
@@ -12,6 +13,8 @@ pub mod ratelimit;
 pub mod v1;
 #[cfg(feature = "envoy")]
 pub mod xds;
+
+pub use bounds::Bounds;
 
 /// Envoy's rate-limit service, version 3, as generated.
 #[cfg(feature = "envoy")]

@@ -136,8 +136,51 @@ pub struct Metered<B> {
     body: B,
     received: usize,
     /// Of a gRPC body: makes room for its message as soon as it says how long it will be.
-    prefix: Option<Prefix>,
+    framed: Option<Framed>,
     held: Held,
+}
+
+/// How a gRPC body is counted.
+#[derive(Debug, Default)]
+struct Framed {
+    prefix: Prefix,
+    /// Bytes of the current message that have not arrived.
+    left: usize,
+    /// It carries many messages, each of which is gone when the next one begins.
+    is_stream: bool,
+}
+
+impl Framed {
+    /// Takes what comes next of a stream and returns what is held of the message that is not whole
+    /// yet: all of it, or what has arrived where it can never be held.
+    fn feed_stream(&mut self, mut data: &[u8], bytes_max: usize) -> usize {
+        loop {
+            if self.left > 0 {
+                let (taken, rest) = data.split_at(self.left.min(data.len()));
+                self.left -= taken.len();
+                data = rest;
+                if self.left > 0 {
+                    let declared = self.prefix.declared();
+                    let fits = declared <= bytes_max;
+                    return if fits { declared } else { declared - self.left };
+                }
+                self.prefix = Prefix::default();
+            }
+            if data.is_empty() {
+                return 0;
+            }
+            let known = self.prefix.count;
+            self.prefix.feed(data);
+            data = &data[self.prefix.count - known..];
+            if self.prefix.count < self.prefix.bytes.len() {
+                return 0;
+            }
+            self.left = self.prefix.declared();
+            if self.left == 0 {
+                self.prefix = Prefix::default();
+            }
+        }
+    }
 }
 
 /// The five bytes before a gRPC message, as far as they have arrived: a flag, and a length.
@@ -179,29 +222,36 @@ impl<B> Metered<B> {
     /// Counts `body` against `budget`.
     pub fn new(body: B, budget: Budget) -> Self {
         let held = budget.hold_nothing();
-        Self { body, received: 0, prefix: None, held }
+        Self { body, received: 0, framed: None, held }
     }
 
     /// Counts `body`, which carries a gRPC message, against `budget`: whoever decodes it reserves
     /// its whole length with the first bytes.
     pub fn grpc(body: B, budget: Budget) -> Self {
-        Self { prefix: Some(Prefix::default()), ..Self::new(body, budget) }
+        Self { framed: Some(Framed::default()), ..Self::new(body, budget) }
+    }
+
+    /// Counts `body`, which carries many gRPC messages one after another: of each it holds as much
+    /// as of a single one, until it is whole.
+    pub fn grpc_stream(body: B, budget: Budget) -> Self {
+        let framed = Framed { is_stream: true, ..Framed::default() };
+        Self { framed: Some(framed), ..Self::new(body, budget) }
     }
 
     /// Notes what has arrived and returns what is held of the body now.
     fn note(&mut self, data: &[u8]) -> usize {
-        self.received += data.len();
-        let Some(prefix) = &mut self.prefix else {
+        self.received = self.received.saturating_add(data.len());
+        let Some(framed) = &mut self.framed else {
             return self.received;
         };
-        prefix.feed(data);
-        // A message that can never be held is refused by its length.
-        let declared = prefix.declared();
-        if declared <= self.held.budget.0.bytes_max {
-            self.received.max(declared)
-        } else {
-            self.received
+        let bytes_max = self.held.budget.0.bytes_max;
+        if framed.is_stream {
+            return framed.feed_stream(data, bytes_max);
         }
+        framed.prefix.feed(data);
+        // A message that can never be held is refused by its length.
+        let declared = framed.prefix.declared();
+        if declared <= bytes_max { self.received.max(declared) } else { self.received }
     }
 }
 
@@ -224,6 +274,10 @@ where
         };
         let size = frame.data_ref().map_or(0, |data| this.note(data));
         let counted = size.saturating_sub(FREE_BODY_BYTES);
+        if this.framed.as_ref().is_some_and(|framed| framed.is_stream) && counted < this.held.bytes
+        {
+            this.held.release();
+        }
         if counted > this.held.bytes && !this.body.is_end_stream() {
             let grown = this.held.grow(counted - this.held.bytes);
             grown.map_err(|no_room| MeteredError::NoRoom(no_room.into()))?;
@@ -339,16 +393,37 @@ mod tests {
     fn a_grpc_message_is_counted_by_the_length_that_it_declares() {
         let budget = Budget::new(1 << 20);
         let mut body = metered(&[&[0, 0], &[1, 0, 0, 7], b"x"], budget);
-        body.prefix = Some(Prefix::default());
+        body.framed = Some(Framed::default());
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(2)));
         assert_eq!(budget.held(), 0);
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(4)));
         assert_eq!(budget.held(), (1 << 16) - FREE_BODY_BYTES);
         // Nothing that could be held: only what has arrived counts.
         let mut body = metered(&[&[0, 0xFF, 0xFF, 0xFF, 0xFF], b"x"], budget);
-        body.prefix = Some(Prefix::default());
+        body.framed = Some(Framed::default());
         assert_eq!(next(&mut body, |frame| frame), Some(Ok(5)));
         assert_eq!(budget.held(), (1 << 16) - FREE_BODY_BYTES);
+    }
+
+    #[test]
+    fn a_stream_holds_of_each_message_only_what_is_not_whole() {
+        let large: &[u8] = &[0; 1 << 16];
+        let pieces: &[&'static [u8]] =
+            &[&[0, 0, 0, 0, 2, 7, 7, 0, 0], &[1, 0, 0], large, &[0, 0, 0, 0, 0], &[0]];
+        let budget = Budget::new(1 << 20);
+        let mut body = metered(pieces, budget);
+        body.framed = Some(Framed { is_stream: true, ..Framed::default() });
+        let mut held = Vec::new();
+        while next(&mut body, |frame| frame.is_some()) {
+            held.push(budget.held());
+        }
+        let whole = (1 << 16) - FREE_BODY_BYTES;
+        assert_eq!(held, [0, 0, 0, 0, 0]);
+        let mut cut = metered(&[&[0, 0, 1, 0, 0, 1], b"2", large, b""], budget);
+        cut.framed = Some(Framed { is_stream: true, ..Framed::default() });
+        let held: Vec<_> =
+            std::iter::from_fn(|| next(&mut cut, |frame| frame.map(|_| budget.held()))).collect();
+        assert_eq!(held, [whole, whole, 0, 0]);
     }
 
     #[test]

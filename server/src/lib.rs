@@ -18,6 +18,7 @@ mod guard;
 pub mod http;
 pub mod log;
 pub mod metrics;
+pub mod native;
 pub mod node;
 pub mod reload;
 pub mod state;

@@ -262,6 +262,7 @@ pub fn set_xds_domain_refused(domain: &str, refused: u32) {
 /// The counters of one API, looked up once.
 #[derive(Clone, Debug)]
 pub struct Decisions {
+    api: &'static str,
     allowed: Counter,
     denied: Counter,
     bad_request: Counter,
@@ -273,6 +274,7 @@ impl Decisions {
     /// The counters of `api`.
     pub fn of(api: &'static str) -> Self {
         Self {
+            api,
             allowed: counter!(DECISIONS, "api" => api, "verdict" => "allow"),
             denied: counter!(DECISIONS, "api" => api, "verdict" => "deny"),
             bad_request: counter!(ERRORS, "api" => api, "reason" => "bad_request"),
@@ -286,6 +288,21 @@ impl Decisions {
         match response.overall_code() {
             Code::Ok => self.allowed.increment(1),
             Code::OverLimit | Code::Unknown => self.denied.increment(1),
+        }
+    }
+
+    /// Counts a decision.
+    pub(crate) fn count_verdict(&self, is_allowed: bool) {
+        if is_allowed { &self.allowed } else { &self.denied }.increment(1);
+    }
+
+    /// Counts a call without an answer by the word for it, one of a few of ours.
+    pub(crate) fn count_failure(&self, word: &'static str) {
+        match word {
+            "bad_request" => self.bad_request.increment(1),
+            "ledger_full" => self.ledger_full.increment(1),
+            "not_loaded" => self.not_loaded.increment(1),
+            _ => counter!(ERRORS, "api" => self.api, "reason" => word).increment(1),
         }
     }
 

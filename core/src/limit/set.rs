@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Limit, NAMED_DOMAIN, Node, Rules};
+use super::{Limit, NAMED_DOMAIN, NAMED_KEY, Node, Rules};
+use crate::descriptor::{Entry, INLINE_DOMAIN};
 use crate::key::{DomainTag, KeyHasher, KeySecret};
 
 /// How a domain answers, beside its rules.
@@ -69,6 +70,8 @@ pub struct LimitSet {
     domains: BTreeMap<Arc<str>, Domain>,
     named_key: KeyHasher,
     named_tag: DomainTag,
+    inline_key: KeyHasher,
+    inline_tag: DomainTag,
     limits: u32,
 }
 
@@ -82,6 +85,8 @@ impl LimitSet {
             domains: BTreeMap::new(),
             named_key: secret.begin(NAMED_DOMAIN),
             named_tag: secret.domain_tag(NAMED_DOMAIN),
+            inline_key: secret.begin_inline(),
+            inline_tag: secret.domain_tag(INLINE_DOMAIN),
             limits: 0,
         };
         for (name, mut rules, options) in domains {
@@ -101,6 +106,23 @@ impl LimitSet {
     /// A bucket key, and the share it counts against, in the domain of named limits.
     pub fn begin_named_key(&self) -> (KeyHasher, DomainTag) {
         (self.named_key.clone(), self.named_tag)
+    }
+
+    /// The same for inline limits, whose keys no domain's ever equal.
+    pub fn begin_inline_key(&self) -> (KeyHasher, DomainTag) {
+        (self.inline_key.clone(), self.inline_tag)
+    }
+
+    /// The keys by which the named limit of this name counts, in their order.
+    pub fn named(&self, name: &str) -> Option<Vec<&str>> {
+        let entry = Entry { key: NAMED_KEY, value: name };
+        let mut node = self.domain(NAMED_DOMAIN)?.rules.find(&[entry], |_| ())?.node;
+        let mut by = Vec::new();
+        while node.limits.is_empty() {
+            node = node.rules.nodes().first()?;
+            by.push(&*node.key);
+        }
+        Some(by)
     }
 
     /// All domains, by name.

@@ -8,7 +8,8 @@ mod metadata;
 mod read;
 mod write;
 
+pub use crate::Bounds;
 pub use headers::{HeaderNames, add_headers};
 pub use metadata::dynamic_metadata;
-pub use read::{Bounds, Refusal, descriptors, entries};
+pub use read::{Refusal, descriptors, entries};
 pub use write::response;

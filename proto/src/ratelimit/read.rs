@@ -3,22 +3,8 @@
 use tollgate_core::descriptor::{Charge, Descriptor, Entry, Override};
 use tollgate_core::limit::Unit;
 
+use crate::Bounds;
 use crate::rls::{RateLimitDescriptor, RateLimitRequest};
-
-/// The most that one request may hold. Texts are measured in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Descriptors in a request.
-    pub descriptors_max: usize,
-    /// Entries in a descriptor.
-    pub entries_max: usize,
-    /// The domain's length.
-    pub domain_bytes_max: usize,
-    /// A key's length.
-    pub key_bytes_max: usize,
-    /// A value's length.
-    pub value_bytes_max: usize,
-}
 
 /// Why a request is not answered.
 ///
@@ -124,7 +110,7 @@ fn read_override(index: usize, wire: &RateLimitDescriptor) -> Result<Option<Over
     };
     let unit =
         unit(limit.unit).ok_or(Refusal::UnknownUnit { descriptor: index, unit: limit.unit })?;
-    Ok(Some(Override { requests_per_unit: limit.requests_per_unit, unit }))
+    Ok(Some(Override::PerUnit { requests_per_unit: limit.requests_per_unit, unit }))
 }
 
 /// The unit of this number. An override's own enum has no week, but week's number is taken: it is

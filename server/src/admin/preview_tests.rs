@@ -153,7 +153,7 @@ impl Asked {
             let pair = |random: &mut Random| (random.of(KEYS), random.of(VALUES));
             let length = 1 + random.below(3).min(random.below(3));
             let entries = (0..length).map(|_| pair(random)).collect();
-            let brought = Override { requests_per_unit: 2, unit: Unit::Minute };
+            let brought = Override::PerUnit { requests_per_unit: 2, unit: Unit::Minute };
             let charge = match random.below(8) {
                 0 => Some(Charge::Hits(0)),
                 1 => Some(Charge::Refund(1)),

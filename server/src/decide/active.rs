@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use tollgate_core::decision::Modes;
+use tollgate_core::descriptor::INLINE_DOMAIN;
 use tollgate_core::key::KeySecret;
 use tollgate_core::limit::{Domain, HeaderStyle, LimitSet};
 use tollgate_core::tally::NEAR_LIMIT_RATIO;
@@ -89,7 +90,9 @@ impl Active {
     pub fn decides(&self, domain: &str) -> bool {
         let Withheld { domains, others } = &self.withheld;
         let is_withheld = !domains.is_empty() && domains.contains(domain);
-        self.is_loaded && !is_withheld && (!others || self.limits.domain(domain).is_some())
+        self.is_loaded
+            && !is_withheld
+            && (!others || domain == INLINE_DOMAIN || self.limits.domain(domain).is_some())
     }
 
     /// Whether it decides.

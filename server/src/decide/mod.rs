@@ -29,7 +29,7 @@ pub use active::{Active, Answers, Withheld};
 pub use ledger::{LocalLedger, Totals};
 pub use preview::Previewed;
 pub use reserve::{Reserved, Settlement, Unreserved, Unsettled};
-pub use spent::Forgotten;
+pub use spent::{Forgotten, Refunded};
 
 /// Open reservations of a decider that is told no other number.
 pub const RESERVATIONS_MAX: usize = 100_000;

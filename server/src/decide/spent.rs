@@ -2,12 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use tollgate_core::bucket::Outcome;
 use tollgate_core::decision::Decision;
 use tollgate_core::descriptor::{Charge, Request};
 use tollgate_core::key::Key;
 use tollgate_core::plan::Plan;
 
 use super::{Active, Checked, Decider, Unavailable, statistics};
+
+/// What was given back.
+#[derive(Clone, Debug)]
+pub struct Refunded<'a> {
+    /// What remains after it.
+    pub checked: Checked<'a>,
+    /// What each operation of the plan found and left.
+    pub outcomes: Vec<Outcome>,
+}
 
 /// A counter that was forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +40,7 @@ impl Decider {
         &self,
         active: &'a Active,
         request: &Request<'a>,
-    ) -> Result<Checked<'a>, Unavailable> {
+    ) -> Result<Refunded<'a>, Unavailable> {
         if !active.decides(request.domain) {
             return Err(Unavailable::NotLoaded);
         }
@@ -45,7 +55,7 @@ impl Decider {
         let decision = Decision::of(&plan, &outcomes, active.answers.modes);
         self.count_unknown_domain(&plan, request);
         statistics::count(&self.statistics, &plan, &outcomes, &decision, active);
-        Ok(Checked { plan, decision, now })
+        Ok(Refunded { checked: Checked { plan, decision, now }, outcomes })
     }
 
     /// Forgets what was spent in the buckets that `request` meets, and returns those that were

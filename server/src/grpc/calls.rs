@@ -22,6 +22,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::budget::{Budget, Held, Metered, NoRoom};
+use crate::native::STREAM_IDLE_MAX;
 
 /// What a call may take while it waits, beside its message: 16 KiB of head and its own state.
 const CALL_BYTES: usize = 16 * 1_024;
@@ -37,6 +38,13 @@ const FIELDS_MAX: usize = 100;
 /// Its answer streams for as long as the caller wants it to.
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
 
+/// Its answers stream for as long as the caller asks.
+const CHECK_STREAM: &str = "/tollgate.v1.Decisions/CheckStream";
+
+/// A stream on which nothing moves for so long is cut off: its caller does not take its answers.
+/// Longer than a stream may be silent, which ends it in order.
+const STREAM_STUCK_MAX: Duration = STREAM_IDLE_MAX.saturating_mul(2);
+
 /// What the calls of one connection share.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
@@ -45,15 +53,36 @@ pub(crate) struct Calls {
     wait_max: Duration,
     /// Calls that wait now.
     waiting: Rc<Cell<u32>>,
-    /// Whether the call that was taken last ends by itself. hyper takes a call and gives it to its
+    /// When the call that was taken last has to end. hyper takes a call and gives it to its
     /// executor in one step, so the executor finds here what the service has seen.
-    ends: Rc<Cell<bool>>,
+    ends: Rc<Cell<Ends>>,
+}
+
+/// When a call has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    /// Once it has waited for its message or for its answer to be taken.
+    InTime,
+    /// Once nothing was sent or taken for so long.
+    WhenIdle(Duration),
+    /// Whenever its caller wants.
+    Never,
+}
+
+impl Ends {
+    fn of(path: &str) -> Self {
+        match path {
+            CHECK_STREAM => Self::WhenIdle(STREAM_STUCK_MAX),
+            WATCH => Self::Never,
+            _ => Self::InTime,
+        }
+    }
 }
 
 impl Calls {
     /// Those of a connection; each may wait as long as `wait_max`, with a part of `budget`.
     pub(crate) fn new(budget: Budget, wait_max: Duration) -> Self {
-        Self { budget, wait_max, waiting: Rc::default(), ends: Rc::new(Cell::new(true)) }
+        Self { budget, wait_max, waiting: Rc::default(), ends: Rc::new(Cell::new(Ends::InTime)) }
     }
 
     /// Whether one more call may wait.
@@ -98,8 +127,8 @@ where
         reason = "hyper owns the call: it ends with its connection"
     )]
     fn execute(&self, call: F) {
-        let wait_max = self.ends.replace(true).then_some(self.wait_max);
-        tokio::task::spawn_local(waited_for(call, self.clone(), wait_max));
+        let ends = self.ends.replace(Ends::InTime);
+        tokio::task::spawn_local(waited_for(call, self.clone(), ends));
     }
 }
 
@@ -111,7 +140,7 @@ pin_project! {
         #[pin]
         call: F,
         calls: Calls,
-        wait_max: Option<Duration>,
+        ends: Ends,
         wait: Option<Box<Wait>>,
     }
 }
@@ -122,8 +151,8 @@ struct Wait {
     end: Option<Pin<Box<Sleep>>>,
 }
 
-fn waited_for<F: Future>(call: F, calls: Calls, wait_max: Option<Duration>) -> WaitedFor<F> {
-    WaitedFor { call, calls, wait_max, wait: None }
+fn waited_for<F: Future>(call: F, calls: Calls, ends: Ends) -> WaitedFor<F> {
+    WaitedFor { call, calls, ends, wait: None }
 }
 
 impl<F: Future> Future for WaitedFor<F> {
@@ -138,11 +167,25 @@ impl<F: Future> Future for WaitedFor<F> {
             Some(wait) => wait,
             None => {
                 let Ok(waiting) = this.calls.wait() else { return Poll::Ready(()) };
-                let end = this.wait_max.map(|wait_max| Box::pin(tokio::time::sleep(wait_max)));
+                let length = match this.ends {
+                    Ends::InTime => Some(this.calls.wait_max),
+                    Ends::WhenIdle(length) => Some(*length),
+                    Ends::Never => None,
+                };
+                let end = length.map(|length| Box::pin(tokio::time::sleep(length)));
                 this.wait.insert(Box::new(Wait { _waiting: waiting, end }))
             }
         };
-        wait.end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx))
+        let Some(end) = &mut wait.end else { return Poll::Pending };
+        if end.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if let Ends::WhenIdle(length) = this.ends {
+            // It was woken, so something has moved.
+            *end = Box::pin(tokio::time::sleep(*length));
+            return end.as_mut().poll(cx);
+        }
+        Poll::Pending
     }
 }
 
@@ -169,8 +212,12 @@ where
             let refused = Some(Status::resource_exhausted(message));
             return Answer { call: Err(refused), calls, waits: false };
         }
-        calls.ends.set(request.uri().path() != WATCH);
-        let request = request.map(|body| Metered::grpc(body, calls.budget));
+        let ends = Ends::of(request.uri().path());
+        calls.ends.set(ends);
+        let request = match ends {
+            Ends::WhenIdle(_) => request.map(|body| Metered::grpc_stream(body, calls.budget)),
+            Ends::InTime | Ends::Never => request.map(|body| Metered::grpc(body, calls.budget)),
+        };
         // The services behind it are always ready.
         let call = self.service.clone().call(request);
         Answer { call: Ok(call), calls, waits: false }
@@ -253,7 +300,7 @@ mod tests {
     fn a_call_that_waits_holds_room_until_its_time_is_over() {
         let (calls, dropped) = (crowded(CALL_BYTES), Rc::new(Cell::new(false)));
         run(async {
-            let mut call = pin!(waited_for(never(dropped.clone()), calls.clone(), Some(SHORT)));
+            let mut call = pin!(waited_for(never(dropped.clone()), calls.clone(), Ends::InTime));
             let waits = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await;
             assert!(waits);
             assert_eq!((calls.budget.held(), calls.waiting.get()), (CALL_BYTES, FREE_CALLS + 1));
@@ -266,10 +313,10 @@ mod tests {
     #[test]
     fn a_call_that_finds_no_room_is_dropped_and_one_that_need_not_wait_is_not() {
         let (calls, dropped) = (crowded(CALL_BYTES - 1), Rc::new(Cell::new(false)));
-        run(waited_for(never(dropped.clone()), calls.clone(), None));
+        run(waited_for(never(dropped.clone()), calls.clone(), Ends::Never));
         assert!(dropped.get());
         let done = Rc::new(Cell::new(false));
-        run(waited_for(async { done.set(true) }, calls, None));
+        run(waited_for(async { done.set(true) }, calls, Ends::Never));
         assert!(done.get());
     }
 
@@ -284,7 +331,7 @@ mod tests {
                 let _ = waits.await;
                 panic!("planted by this test");
             };
-            let task = TaskTracker::new().spawn_local(waited_for(call, calls.clone(), None));
+            let task = TaskTracker::new().spawn_local(waited_for(call, calls.clone(), Ends::Never));
             tokio::task::yield_now().await;
             assert_eq!((calls.budget.held(), calls.waiting.get()), (CALL_BYTES, FREE_CALLS + 1));
             drop(sender);
@@ -303,7 +350,7 @@ mod tests {
         runtime.block_on(async {
             let calls = Calls::new(Budget::new(0), SHORT);
             let (sender, mut watch) = oneshot::channel();
-            calls.ends.set(false);
+            calls.ends.set(Ends::Never);
             calls.execute(holds(sender));
             let (sender, call) = oneshot::channel();
             calls.execute(holds(sender));

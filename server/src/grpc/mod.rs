@@ -14,4 +14,4 @@ pub use connection::{Http2Bounds, ServeGrpc};
 pub use crate::drained::Age;
 pub use health::{Health, SERVICE_NAME};
 pub use ratelimit::RateLimit;
-pub use router::Router;
+pub use router::{Router, Stopwatches};

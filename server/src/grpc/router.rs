@@ -10,6 +10,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 use tollgate_proto::rls::rate_limit_service_server::RateLimitServiceServer;
+use tollgate_proto::v1::decisions_server::DecisionsServer;
 use tollgate_runtime::drain::Draining;
 use tonic::Status;
 use tonic::body::Body;
@@ -20,6 +21,7 @@ use tower::Service;
 use super::watch::UntilDrained;
 use super::{RateLimit, deadline};
 use crate::budget::Metered;
+use crate::native::{self, Deadline, Native};
 use crate::statistics::{Measured, Stopwatch};
 
 /// How long a call may take to send its message.
@@ -27,32 +29,66 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
-/// The one call that is measured.
+/// The one call of Envoy's service, which is measured.
 const SHOULD_RATE_LIMIT: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
+
+/// The native API.
+const NATIVE: &str = "/tollgate.v1.Decisions/";
+
+/// The one call of it that has no end of its own.
+const CHECK_STREAM: &str = "/tollgate.v1.Decisions/CheckStream";
 
 /// The services of the decide listener.
 #[derive(Clone)]
 pub struct Router {
     rate_limit: RateLimitServiceServer<RateLimit>,
+    native: DecisionsServer<native::Service>,
     health: HealthServer<HealthService>,
     draining: Draining,
-    stopwatch: Stopwatch,
+    stopwatches: Stopwatches,
+}
+
+/// What measures the calls of one core.
+#[derive(Clone)]
+pub struct Stopwatches {
+    /// Those of Envoy's service.
+    pub rls: Stopwatch,
+    /// Those of the native API; streams excepted.
+    pub native: Stopwatch,
 }
 
 impl Router {
-    /// A router of one core, which `stopwatch` measures, whose services take messages of at most
-    /// `message_bytes_max`, and whose watches of health end with the drain.
+    /// A router of one core, whose services take messages of at most `message_bytes_max`, and whose
+    /// streams end with the drain.
     pub fn new(
         rate_limit: RateLimit,
+        native: Native,
         health: HealthServer<HealthService>,
         message_bytes_max: usize,
         draining: Draining,
-        stopwatch: Stopwatch,
+        stopwatches: Stopwatches,
     ) -> Self {
         let rate_limit =
             RateLimitServiceServer::new(rate_limit).max_decoding_message_size(message_bytes_max);
+        let native = DecisionsServer::new(native::Service::new(native, draining.clone()))
+            .max_decoding_message_size(message_bytes_max);
         let health = health.max_decoding_message_size(message_bytes_max);
-        Self { rate_limit, health, draining, stopwatch }
+        Self { rate_limit, native, health, draining, stopwatches }
+    }
+
+    fn call_native(&mut self, mut request: Request<Metered<Incoming>>) -> Answering {
+        if request.uri().path() == CHECK_STREAM {
+            let call = self.native.call(request);
+            return Answering { call, timeout: None, timer: None, measured: None };
+        }
+        let deadline = deadline::of(request.headers());
+        let measured = self.stopwatches.native.start(deadline);
+        if let Some(end) = measured.deadline() {
+            request.extensions_mut().insert(Deadline(end));
+        }
+        let call = self.native.call(request);
+        let (timeout, measured) = (Some(MESSAGE_TIMEOUT), Some(measured));
+        Answering { call, timeout, timer: None, measured }
     }
 }
 
@@ -75,8 +111,12 @@ impl Service<Request<Metered<Incoming>>> for Router {
             };
             return Answering { call: Box::pin(call), timeout: None, timer: None, measured: None };
         }
+        if request.uri().path().starts_with(NATIVE) {
+            return self.call_native(request);
+        }
         let is_measured = request.uri().path() == SHOULD_RATE_LIMIT;
-        let measured = is_measured.then(|| self.stopwatch.start(deadline::of(request.headers())));
+        let measured =
+            is_measured.then(|| self.stopwatches.rls.start(deadline::of(request.headers())));
         // A path of no service is answered UNIMPLEMENTED by the generated code.
         let call = self.rate_limit.call(request);
         Answering { call, timeout: Some(MESSAGE_TIMEOUT), timer: None, measured }

@@ -5,6 +5,7 @@ use http::{Method, StatusCode};
 use tollgate_proto::json;
 use tollgate_proto::rls::rate_limit_response::Code;
 
+use super::NativeHttp;
 use super::answer::{self, Answer};
 use super::connection::{Body, BodyError, Handle};
 use crate::error::CallError;
@@ -20,6 +21,8 @@ pub struct DecideHttp {
     pub rate_limit: RateLimit,
     /// Measures decisions.
     pub stopwatch: Stopwatch,
+    /// Everything below `/v1/`.
+    pub native: NativeHttp,
     /// What health checks are told.
     pub state: State,
 }
@@ -31,7 +34,8 @@ impl Handle for DecideHttp {
             ("/json", _) => self.decide(body).await,
             ("/healthcheck", &Method::GET | &Method::HEAD) => self.healthcheck(),
             ("/healthcheck", _) => answer::method_not_allowed("GET, HEAD"),
-            _ => answer::not_found("/json and /healthcheck"),
+            (path, _) if path.starts_with("/v1/") => self.native.handle(&head, body).await,
+            _ => answer::not_found("/json, /healthcheck and what is below /v1/"),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod answer;
 mod connection;
 mod decide;
 mod ratelimit_page;
+pub(crate) mod v1;
 
 pub use admin::Admin;
 pub use admin_connection::ServeAdmin;
@@ -17,3 +18,4 @@ pub use answer::Answer;
 pub use connection::{Http1Bounds, ServeHttp};
 pub use decide::DecideHttp;
 pub(crate) use ratelimit_page::RatelimitPage;
+pub use v1::NativeHttp;

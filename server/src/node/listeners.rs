@@ -18,9 +18,10 @@ use crate::admin::{self, AdminSocket, Api, Served};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::decide::Decider;
-use crate::grpc::{Health, Http2Bounds, RateLimit, Router, ServeGrpc};
-use crate::http::{Admin, DecideHttp, Http1Bounds, ServeAdmin, ServeHttp};
+use crate::grpc::{Health, Http2Bounds, RateLimit, Router, ServeGrpc, Stopwatches};
+use crate::http::{Admin, DecideHttp, Http1Bounds, NativeHttp, ServeAdmin, ServeHttp};
 use crate::metrics;
+use crate::native::{self, Native};
 use crate::reload::ConfigStatus;
 use crate::state::State;
 use crate::tls::{Door, Protocol, Renewal, Tls};
@@ -82,6 +83,7 @@ pub(super) struct Open {
     socket: Option<admin::SocketConnections>,
     page: Option<Arc<Acceptor>>,
     api: Arc<Api>,
+    native: Native,
 }
 
 impl Listeners {
@@ -106,12 +108,19 @@ impl Listeners {
         };
         let at = &config.listeners;
         let door_of_decide = door("decide", &at.decide_tls, Protocol::H2)?;
-        let decide = decide(config, &decider, &health, budget, door_of_decide, callers.clone());
+        let native = native_parts(config, &decider, &access);
+        let native = Native::new(native, at.decide_access());
+        let answering = Answering { health, native: native.clone(), budget };
+        let decide = decide(config, &decider, answering, door_of_decide, callers.clone());
         let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
         let http = ServeHttp {
             handler: DecideHttp {
                 rate_limit: rate_limit(config, &decider, "json"),
                 stopwatch: decider.statistics().json.stopwatch(Arc::clone(decider.clock())),
+                native: NativeHttp::new(
+                    native.at(at.http_access()),
+                    decider.statistics().native.stopwatch(Arc::clone(decider.clock())),
+                ),
                 state: state.clone(),
             },
             bounds,
@@ -147,6 +156,7 @@ impl Listeners {
             admin: operators.admin.acceptor(),
             socket: operators.socket.as_ref().map(Served::connections),
             api,
+            native,
         };
         Ok(Self { callers, operators, open, renewals })
     }
@@ -176,8 +186,9 @@ impl Open {
         self.decide.connections() + self.http.connections()
     }
 
-    /// Brings the counts of open connections up to date.
+    /// Brings the counts of open connections up to date, and forgets answers that have ended.
     pub(super) fn measure(&self) {
+        self.native.tick();
         let socket = self.socket.as_ref().map_or(0, admin::SocketConnections::count);
         let page = self.page.as_ref().map(|page| (telemetry::LISTENER, page.connections()));
         let open = [
@@ -229,12 +240,23 @@ fn rate_limit(config: &Config, decider: &Arc<Decider>, api: &'static str) -> Rat
     RateLimit::new(Arc::clone(decider), config.bounds.of_request(), api)
 }
 
+fn native_parts(config: &Config, decider: &Arc<Decider>, access: &Arc<Access>) -> native::Parts {
+    let (decider, access) = (Arc::clone(decider), Arc::clone(access));
+    native::Parts { decider, access, bounds: config.bounds.of_request() }
+}
+
+/// What the cores that decide answer with.
+struct Answering {
+    health: Health,
+    native: Native,
+    budget: Budget,
+}
+
 /// Makes what each core that decides serves its connections with.
 fn decide(
     config: &Config,
     decider: &Arc<Decider>,
-    health: &Health,
-    budget: Budget,
+    Answering { health, native, budget }: Answering,
     door: Door,
     draining: Draining,
 ) -> impl Fn(usize) -> ServeGrpc<Router> + Send + Sync + 'static {
@@ -242,10 +264,14 @@ fn decide(
     let (rate_limit, health) = (rate_limit(config, decider, "rls"), health.service());
     let (statistics, clock) = (Arc::clone(decider.statistics()), Arc::clone(decider.clock()));
     move |_| {
-        let stopwatch = statistics.rls.stopwatch(Arc::clone(&clock));
-        let (rate_limit, health) = (rate_limit.clone(), health.clone());
+        let stopwatches = Stopwatches {
+            rls: statistics.rls.stopwatch(Arc::clone(&clock)),
+            native: statistics.native.stopwatch(Arc::clone(&clock)),
+        };
+        let (rate_limit, native, health) = (rate_limit.clone(), native.clone(), health.clone());
         let (draining, door) = (draining.clone(), door.clone());
-        let service = Router::new(rate_limit, health, body_bytes_max, draining.clone(), stopwatch);
+        let service =
+            Router::new(rate_limit, native, health, body_bytes_max, draining.clone(), stopwatches);
         ServeGrpc { service, bounds: Http2Bounds::default(), budget, door, age, draining }
     }
 }

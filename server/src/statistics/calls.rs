@@ -81,6 +81,11 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    /// When the caller stops waiting, if it says so.
+    pub(crate) fn deadline(&self) -> Option<Monotonic> {
+        self.deadline.map(|deadline| self.began.plus(deadline))
+    }
+
     /// The answer is ready.
     pub(crate) fn answered(&mut self) {
         let Some(Stopwatch(inner)) = self.open.take() else { return };

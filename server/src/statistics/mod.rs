@@ -39,6 +39,8 @@ pub struct Statistics {
     pub(crate) rls: Calls,
     /// Calls over HTTP.
     pub(crate) json: Calls,
+    /// Calls of the native API, over gRPC and HTTP.
+    pub(crate) native: Calls,
     shadowed: AtomicU64,
     service_errors: AtomicU64,
     store_errors: AtomicU64,

@@ -18,11 +18,17 @@ pub(crate) fn write(page: &mut Page, statistics: &Statistics) {
     let help = "Requests that pass only because of ratelimit.shadow_mode.";
     page.family(SHADOWED, "counter", help);
     page.sample(SHADOWED, &[], statistics.shadowed());
-    let apis = [("rls", statistics.rls.totals()), ("json", statistics.json.totals())];
+    let apis = [
+        ("rls", statistics.rls.totals()),
+        ("json", statistics.json.totals()),
+        ("native", statistics.native.totals()),
+    ];
     answers(page, &apis);
     page.family(LATE, "counter", "Answers after the deadline that their caller had sent.");
-    // HTTP callers send none.
-    page.sample(LATE, &[("api", "rls")], apis[0].1.late);
+    // Callers of /json send none.
+    for (api, totals) in apis.iter().filter(|(api, _)| *api != "json") {
+        page.sample(LATE, &[("api", api)], totals.late);
+    }
     page.family(ABANDONED, "counter", "Calls that their caller ended before the answer, by API.");
     for (api, totals) in &apis {
         page.sample(ABANDONED, &[("api", api)], totals.abandoned);
@@ -117,7 +123,7 @@ mod tests {
             assert_eq!(value(&bucket, &[("api", "rls"), ("le", le)]), count, "{le}");
         }
         assert_eq!(value(&format!("{ANSWER_SECONDS}_sum"), &[("api", "rls")]), "0.002");
-        assert_eq!(value(LATE, &[]), "1");
+        assert_eq!(value(LATE, &[("api", "rls")]), "1");
         assert_eq!(value(SHADOWED, &[]), "1");
         assert_eq!(value(UNKNOWN_DOMAIN, &[("domain", "nobody")]), "2");
     }

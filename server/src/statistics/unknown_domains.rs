@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
+use tollgate_core::descriptor::INLINE_DOMAIN;
 
 use super::names::OTHER;
 
@@ -17,8 +18,11 @@ pub(crate) struct UnknownDomains {
 }
 
 impl UnknownDomains {
-    /// Counts the descriptors of one request.
+    /// Counts the descriptors of one request; those of inline limits are of no domain.
     pub(crate) fn count(&self, domain: &str, descriptors: u64) {
+        if domain == INLINE_DOMAIN {
+            return;
+        }
         let mut counts = self.counts.lock();
         let is_full = counts.len() >= DOMAINS_MAX;
         let domain = if is_full && !counts.contains_key(domain) { OTHER } else { domain };
