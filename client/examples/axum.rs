@@ -10,7 +10,7 @@
 //!
 //! ```yaml
 //! limits:
-//!   hello: {rate: 3/minute, by: [client]}
+//!   hello: {by: [client], limit: 3, window: 60s}
 //! ```
 
 use std::env;

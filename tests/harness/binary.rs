@@ -63,7 +63,10 @@ fn binary() -> anyhow::Result<PathBuf> {
 }
 
 /// The folder of this build profile: test executables lie in its `deps`.
-pub(crate) fn profile_folder() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When this executable lies in no target folder.
+pub fn profile_folder() -> anyhow::Result<PathBuf> {
     let executable = std::env::current_exe()?;
     let folder = executable.parent().and_then(Path::parent);
     Ok(folder.with_context(|| format!("{} is in no target folder", executable.display()))?.into())

@@ -6,6 +6,7 @@
 
 mod access;
 mod command_line;
+mod client;
 mod door;
 mod drain;
 mod environment;
