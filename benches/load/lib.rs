@@ -14,6 +14,7 @@ mod call;
 pub mod clock;
 pub mod drive;
 pub mod machine;
+pub mod node;
 pub mod outcome;
 pub mod process;
 pub mod usage;

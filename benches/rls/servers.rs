@@ -4,21 +4,16 @@
 //! shell changes what is measured.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Context;
-use serde::Deserialize;
 use tempfile::TempDir;
+use tollgate_benches::node;
 use tollgate_benches::process::{Announces, ServerProcess};
 
 use crate::cases::LIMITS;
-
-/// Starting takes milliseconds; a server that needs longer than this is broken.
-const START_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Twice the most that any case has, so that nothing is evicted.
 const KEYS_MAX: usize = 2_000_000;
@@ -80,16 +75,12 @@ impl Starter {
         command.env_clear().args(["--address", "127.0.0.1:0"]);
         command.arg("--workers").arg(self.workers.to_string());
         let ready = |line: &str| line.strip_prefix("listening ")?.parse().ok();
-        Ok(ServerProcess::start(command, Announces::OnStdout, START_TIME_MAX, ready)?)
+        Ok(ServerProcess::start(command, Announces::OnStdout, node::START_TIME_MAX, ready)?)
     }
 
     /// Starts Tollgate alone.
     pub(crate) fn start_tollgate(&self) -> anyhow::Result<ServerProcess> {
-        let mut command = Command::new(&self.tollgate);
-        command.env_clear().args(["serve", "-c"]).arg(config_path(&self.files));
-        let mut announced = Announced::default();
-        let ready = move |line: &str| announced.read(line);
-        Ok(ServerProcess::start(command, Announces::OnStderr, START_TIME_MAX, ready)?)
+        Ok(node::start(&self.tollgate, &config_path(&self.files))?)
     }
 }
 
@@ -121,54 +112,9 @@ fn config(workers: NonZeroUsize, limits: &Path) -> String {
     )
 }
 
-/// What Tollgate's log has said so far on its way to being ready.
-#[derive(Debug, Default)]
-struct Announced {
-    decide: Option<SocketAddr>,
-}
-
-/// The fields of a log line that tell of the start.
-#[derive(Deserialize)]
-struct LogLine<'a> {
-    event: &'a str,
-    listener: Option<&'a str>,
-    address: Option<SocketAddr>,
-}
-
-impl Announced {
-    /// Takes one line; the address comes with the line that says all is ready.
-    fn read(&mut self, line: &str) -> Option<SocketAddr> {
-        // Other lines than these are none of ours, whatever they hold.
-        let line: LogLine<'_> = serde_json::from_str(line).ok()?;
-        match line.event {
-            "listening" if line.listener == Some("decide") => {
-                self.decide = line.address;
-                None
-            }
-            "ready" => self.decide,
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_address_comes_with_the_ready_line() {
-        let mut announced = Announced::default();
-        for line in [
-            "not JSON",
-            r#"{"level":"INFO","message":"without an event"}"#,
-            r#"{"event":"listening","listener":"decide","address":"127.0.0.1:41234","level":"INFO"}"#,
-            r#"{"event":"listening","listener":"http","address":"127.0.0.1:41235"}"#,
-        ] {
-            assert_eq!(announced.read(line), None, "{line}");
-        }
-        let ready = r#"{"level":"INFO","event":"ready","message":"say \"hi\""}"#;
-        assert_eq!(announced.read(ready), "127.0.0.1:41234".parse().ok());
-    }
 
     #[test]
     fn the_configuration_names_the_workers_and_the_limits() {

@@ -12,15 +12,15 @@ use crate::workspace::Workspace;
 use crate::{EXIT_USAGE, usage};
 
 /// The drivers there are, by the name after `bench`; each is the binary `bench-NAME`.
-const DRIVERS: [&str; 2] = ["rls", "ledger"];
+const DRIVERS: [&str; 3] = ["rls", "ledger", "client"];
 
 /// Runs the driver that the first argument names with the arguments after it.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     let Some((name, args)) = args.split_first() else {
-        return Ok(usage("`bench` wants the name of a driver: rls or ledger"));
+        return Ok(usage("`bench` wants the name of a driver: rls, ledger or client"));
     };
     if !DRIVERS.contains(&name.as_str()) {
-        return Ok(usage(&format!("there is no driver `{name}`, only rls and ledger")));
+        return Ok(usage(&format!("there is no driver `{name}`, only rls, ledger and client")));
     }
     let driver = format!("bench-{name}");
     if !workspace.has_bin(&driver) {

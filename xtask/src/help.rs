@@ -29,6 +29,8 @@ Measuring
   bench rls [ARGS]   builds with --release, then runs target/release/bench-rls ARGS
                      (--case, --connections, --rounds, --seconds, --json; --help for the rest).
   bench ledger [ARGS]  the same for bench-ledger.
+  bench client [ARGS]  the same for bench-client: the client crate against a node, in calls of one
+                     check, in batches and over a stream, beside calls of the rate-limit protocol.
 
 Searching
   fuzz [TARGET…] [--minutes N]
