@@ -15,6 +15,7 @@ use tollgate_proto::v1::{
     CancelRequest, CheckRequest, CheckStreamRequest, CommitRequest, NamedLimit, PeekRequest,
     RefundRequest, ReserveRequest, ResetRequest, Subject, Verdict,
 };
+use tollgate_tests::curl::Curl;
 use tollgate_tests::http;
 use tollgate_tests::process::Signal;
 use tollgate_tests::raw_grpc::RawGrpc;
@@ -285,6 +286,28 @@ async fn rls_and_native_calls_share_a_connection() -> anyhow::Result<()> {
     ensure!(raw.call(CHECK, &check("u", 1).encode_to_vec()).await?.code == Code::Ok);
     let unknown = raw.call("/tollgate.v1.Decisions/Nothing", b"").await?;
     ensure!(unknown.code == Code::Unimplemented, "{unknown:?}");
+    Ok(())
+}
+
+/// The lines of the document are run as they stand, but for the port and what a reservation is
+/// called.
+#[tokio::test]
+async fn the_examples_of_the_document_work() -> anyhow::Result<()> {
+    let (tollgate, _) = start().await?;
+    let text = include_str!("../../docs/native-api.md");
+    let (address, mut reservation, mut ran) = (tollgate.http_addr().to_string(), Value::Null, 0);
+    for line in text.lines().filter(|line| line.starts_with("curl ")) {
+        let line = line.replace("127.0.0.1:8080", &address);
+        let line = line.replace("RESERVATION", reservation.as_str().unwrap_or_default());
+        let answer = Curl::parse(&line)?.perform().await?;
+        ensure!(answer.status.is_success(), "{line}: {}", answer.text());
+        let body: Value = serde_json::from_slice(&answer.body)?;
+        if let Some(named) = body.get("reservation") {
+            reservation = named.clone();
+        }
+        ran += 1;
+    }
+    ensure!(ran == 9, "{ran} examples");
     Ok(())
 }
 
