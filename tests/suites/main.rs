@@ -24,6 +24,7 @@ mod hostile;
 mod in_flight;
 mod languages;
 mod load;
+mod native;
 mod operators;
 mod pod;
 mod reference_example;

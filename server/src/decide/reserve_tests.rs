@@ -225,7 +225,7 @@ fn a_refund_gives_back_no_more_than_was_spent() {
         with(&[("a", None)], hits, |request| {
             let active = decider.active();
             let refunded = decider.refund(&active, request).unwrap();
-            (refunded.decision.overall, refunded.decision.statuses[0].remaining)
+            (refunded.checked.decision.overall, refunded.checked.decision.statuses[0].remaining)
         })
     };
     assert_eq!(refund(15), (Code::Ok, 75));

@@ -108,21 +108,12 @@ impl Listeners {
         };
         let at = &config.listeners;
         let door_of_decide = door("decide", &at.decide_tls, Protocol::H2)?;
-        let native = native_parts(config, &decider, &access);
-        let native = Native::new(native, at.decide_access());
+        let native = native(config, &decider, &access);
         let answering = Answering { health, native: native.clone(), budget };
         let decide = decide(config, &decider, answering, door_of_decide, callers.clone());
         let bounds = Http1Bounds { body_bytes_max, ..Http1Bounds::default() };
         let http = ServeHttp {
-            handler: DecideHttp {
-                rate_limit: rate_limit(config, &decider, "json"),
-                stopwatch: decider.statistics().json.stopwatch(Arc::clone(decider.clock())),
-                native: NativeHttp::new(
-                    native.at(at.http_access()),
-                    decider.statistics().native.stopwatch(Arc::clone(decider.clock())),
-                ),
-                state: state.clone(),
-            },
+            handler: decide_http(config, &decider, native.at(at.http_access()), state.clone()),
             bounds,
             budget,
             door: door("http", &at.http_tls, Protocol::Http1)?,
@@ -240,9 +231,27 @@ fn rate_limit(config: &Config, decider: &Arc<Decider>, api: &'static str) -> Rat
     RateLimit::new(Arc::clone(decider), config.bounds.of_request(), api)
 }
 
-fn native_parts(config: &Config, decider: &Arc<Decider>, access: &Arc<Access>) -> native::Parts {
+/// The adapter of the decide listener.
+fn native(config: &Config, decider: &Arc<Decider>, access: &Arc<Access>) -> Native {
     let (decider, access) = (Arc::clone(decider), Arc::clone(access));
-    native::Parts { decider, access, bounds: config.bounds.of_request() }
+    let parts = native::Parts { decider, access, bounds: config.bounds.of_request() };
+    Native::new(parts, config.listeners.decide_access())
+}
+
+/// What the http listener answers with.
+fn decide_http(
+    config: &Config,
+    decider: &Arc<Decider>,
+    native: Native,
+    state: State,
+) -> DecideHttp {
+    let (statistics, clock) = (decider.statistics(), decider.clock());
+    DecideHttp {
+        rate_limit: rate_limit(config, decider, "json"),
+        stopwatch: statistics.json.stopwatch(Arc::clone(clock)),
+        native: NativeHttp::new(native, statistics.native.stopwatch(Arc::clone(clock))),
+        state,
+    }
 }
 
 /// What the cores that decide answer with.
