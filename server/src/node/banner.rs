@@ -12,13 +12,13 @@ pub(super) fn text(addresses: &Addresses) -> String {
         "\
 tollgate {version} is ready
 
-  decide  {decide:<22}  gRPC: Envoy's rate-limit service v3, health
-  http    {http:<22}  /json, /healthcheck
+  decide  {decide:<22}  gRPC: Envoy's rate-limit service v3, tollgate.v1, health
+  http    {http:<22}  /v1/check, /json, /healthcheck
   admin   {admin:<22}  /livez, /readyz, /metrics
 
 Try these; the limit `demo` allows each client 5 hits in any minute, the 6th gets 429:
 
-  curl -i -d '{BODY}' http://{http_host}/json
+  curl -i -d '{BODY}' http://{http_host}/v1/check
   curl -i http://{http_host}/healthcheck
   curl -s http://{admin_host}/metrics
 
@@ -30,7 +30,7 @@ drains and ends.
     )
 }
 
-const BODY: &str = r#"{"domain":"tollgate","descriptors":[{"entries":[{"key":"limit","value":"demo"},{"key":"client","value":"alice"}]}]}"#;
+const BODY: &str = r#"{"subject":{"limit":{"name":"demo","values":{"client":"alice"}}}}"#;
 
 /// An address that a client on this machine can use: a wildcard is listened on, not called.
 fn reachable(address: SocketAddr) -> String {
@@ -55,7 +55,7 @@ mod tests {
         let text = text(&addresses);
         let curls: Vec<_> = text.lines().filter(|line| line.starts_with("  curl ")).collect();
         assert_eq!(curls.len(), 3);
-        assert!(curls[0].ends_with("http://localhost:8080/json"));
+        assert!(curls[0].ends_with("http://localhost:8080/v1/check"));
         assert!(curls[2].ends_with("http://127.0.0.1:6070/metrics"));
     }
 }
