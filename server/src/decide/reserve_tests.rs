@@ -167,6 +167,17 @@ fn as_many_reservations_as_may_be_are_enough() {
 }
 
 #[test]
+fn descriptors_that_meet_no_limit_take_room_in_the_record_too() {
+    let (_, decider) = one(Algorithm::FixedWindow);
+    let decider = decider.with_reservations_max(2);
+    assert_eq!(reserve(&decider, &["nothing"; 9], 1), Err(Unreserved::Full));
+    let id = reserve(&decider, &["nothing"; 8], 1).unwrap().unwrap();
+    assert_eq!(reserve(&decider, &["a"], 1), Err(Unreserved::Full));
+    decider.cancel(id).unwrap();
+    reserve(&decider, &["a"], 1).unwrap().unwrap();
+}
+
+#[test]
 fn a_shadow_limit_neither_denies_a_reservation_nor_bounds_its_commit() {
     let shadow = Limit { shadow: true, ..limit("shadow", quota(5, Algorithm::FixedWindow)) };
     let a = limit("a", quota(100, Algorithm::FixedWindow));
