@@ -233,7 +233,8 @@ mod tests {
         let attempt = |endpoint: Arc<Endpoint>, _| {
             let first = count.fetch_add(1, Ordering::Relaxed) == 0;
             async move {
-                tokio::time::sleep(if first { lasts } else { then }).await;
+                let silence = std::future::pending::<()>();
+                let _ = tokio::time::timeout(if first { lasts } else { then }, silence).await;
                 Err::<(), _>(Failure::ended(endpoint.address()))
             }
         };

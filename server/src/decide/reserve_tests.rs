@@ -300,3 +300,39 @@ fn threads_that_reserve_commit_and_cancel_never_exceed_the_limit() {
     assert_eq!((left(&decider, "a"), left(&decider, "b")), (1_000 - spent, 900 - spent));
     assert_eq!(decider.totals().reservations, 0);
 }
+
+#[test]
+fn a_commit_that_races_the_end_spends_or_finds_nothing_and_never_both() {
+    let (clock, decider) = one(Algorithm::FixedWindow);
+    let spent = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for number in 0..300 {
+                    let Some(id) = reserve(&decider, &["a"], 3).unwrap() else { continue };
+                    if number % 5 == 0 {
+                        // Its caller is gone.
+                        continue;
+                    }
+                    match decider.commit(id, number % 2) {
+                        Ok(settled) => spent.fetch_add(settled.charged, Ordering::Relaxed),
+                        Err(error) => {
+                            assert_eq!(error, Unsettled::Unknown);
+                            0
+                        }
+                    };
+                }
+            });
+        }
+        // Less than what is left of the hour.
+        for _ in 0..40 {
+            clock.advance(MINUTE / 2);
+            decider.tick();
+            std::thread::yield_now();
+        }
+    });
+    clock.advance(MINUTE);
+    decider.tick();
+    let spent = u32::try_from(spent.into_inner()).unwrap();
+    assert_eq!((left(&decider, "a"), decider.totals().reservations), (100 - spent, 0));
+}
