@@ -94,6 +94,9 @@ impl<D: Decide> Reservation<D> {
     /// Spends what was really needed, which may be more than was reserved, and gives the rest back.
     /// Where nothing is held, nothing is charged.
     ///
+    /// It may be tried again after an error: with a clone of [`Reservation::ticket`], by
+    /// [`Decide::commit`].
+    ///
     /// # Errors
     /// [`Reason::UnknownReservation`](crate::Reason::UnknownReservation) if it has ended; as of
     /// [`Decide::commit`].

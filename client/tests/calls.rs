@@ -52,6 +52,37 @@ async fn with_a_key_it_is_sent_again_to_the_node_that_would_know_it() {
 }
 
 #[tokio::test]
+async fn what_is_in_doubt_at_one_node_is_not_sent_to_another_that_would_not_know_its_key() {
+    let script = |number| match number {
+        0 => Act::Die,
+        1 => Act::fail(Code::Unavailable, "NO_ROOM", Some("no")),
+        _ => Act::allow(),
+    };
+    let node = Node::start(script).await;
+    let other = Node::start(|_| Act::allow()).await;
+    let client = client(&[&node.address, &other.address]).build().unwrap();
+    assert!(client.check(&keyed()).await.unwrap().allowed());
+    assert_eq!((node.seen().len(), other.seen().len()), (3, 0));
+}
+
+#[tokio::test]
+async fn what_was_in_doubt_at_a_node_that_is_gone_is_sent_to_another() {
+    let other = Node::start(|_| Act::allow()).await;
+    let client = client(&[&nodes::doomed().await, &other.address]).build().unwrap();
+    assert!(client.check(&keyed()).await.unwrap().allowed());
+    assert_eq!(other.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_after_its_answer_began_is_in_doubt() {
+    let (contradicting, _) = nodes::contradicting().await;
+    let other = Node::start(|_| Act::allow()).await;
+    let client = client(&[&contradicting, &other.address]).build().unwrap();
+    let error = client.check(&check()).await.unwrap_err();
+    assert_eq!((error.executed(), other.seen().len()), (Executed::Maybe, 0), "{error}");
+}
+
+#[tokio::test]
 async fn a_node_that_refuses_connections_is_passed_over() {
     let node = Node::start(|_| Act::allow()).await;
     let client = client(&[&nodes::nobody().await, &node.address]).build().unwrap();

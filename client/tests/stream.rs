@@ -14,7 +14,8 @@ use tollgate_proto::v1;
 use tollgate_proto::v1::decisions_server::{Decisions, DecisionsServer};
 use tonic::codegen::tokio_stream::Stream;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// For anything a test waits for.
 const BOUND: Duration = Duration::from_secs(20);
@@ -200,6 +201,22 @@ async fn a_broken_stream_leaves_what_was_sent_in_doubt_and_the_next_check_opens_
     assert_eq!(again.check, before.check, "the same request");
     stream.answer(again.id, 5).await;
     assert_eq!(keyed.await.unwrap().unwrap().remaining(), Some(5));
+}
+
+#[tokio::test]
+async fn what_ends_a_stream_that_was_taken_says_nothing_of_the_checks_that_it_carried() {
+    let (builder, mut streams) = played().await;
+    let client = Arc::new(builder.build().unwrap());
+    let plain = ask(&client, check());
+    let mut stream = opened(&mut streams).await;
+    let _ = stream.next().await;
+    let executed = [("executed".to_owned(), "no".to_owned())];
+    let details = ErrorDetails::with_error_info("NO_ROOM", "tollgate", executed);
+    let status = Status::with_error_details(Code::Unavailable, "no more of it", details);
+    stream.answers.send(Err(status)).await.unwrap();
+    let error = failed(plain).await;
+    assert_eq!(error.executed(), Executed::Maybe, "{error}");
+    assert!(streams.try_recv().is_err(), "it was sent again");
 }
 
 #[tokio::test]

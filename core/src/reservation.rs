@@ -26,8 +26,9 @@ pub const HOLD_MAX: Duration = Duration::from_secs(3_600);
 /// The time until a reservation ends where its caller says nothing.
 pub const HOLD_DEFAULT: Duration = Duration::from_secs(60);
 
-/// Parts that a record holds for each reservation that it may hold. Most have one or two; without
-/// this bound requests of a hundred descriptors would take a hundred times the memory.
+/// Parts that a record holds for each reservation that it may hold; a descriptor that meets no limit
+/// counts as one. Most have one or two; without this bound requests of a hundred descriptors would
+/// take a hundred times the memory.
 pub const PARTS_MEAN_MAX: usize = 4;
 
 /// An open reservation.
@@ -78,6 +79,15 @@ impl Reservation {
             items.push(Shown::Counted(start..parts.len()));
         }
         Self { id, end, parts, items, modes }
+    }
+
+    /// How many parts it counts as: see [`PARTS_MEAN_MAX`].
+    pub fn parts_of(plan: &Plan<'_>) -> usize {
+        plan.operations.len().max(plan.items.len())
+    }
+
+    fn counts_as(&self) -> usize {
+        self.parts.len().max(self.items.len())
     }
 
     /// By what its holds are found.
@@ -154,7 +164,7 @@ impl<T> Reservations<T> {
         Self { by_id, by_end, parts: 0, most, made: 0, ended: 0 }
     }
 
-    /// The number of a new reservation of so many parts, for which there is room as long as nothing
+    /// The number of a new reservation of so many parts ([`Reservation::parts_of`]), for which there is room as long as nothing
     /// else is inserted. Never the same twice.
     ///
     /// # Errors
@@ -170,7 +180,7 @@ impl<T> Reservations<T> {
 
     /// Records a reservation that was admitted.
     pub fn insert(&mut self, reservation: Reservation, with: T) {
-        self.parts += reservation.parts.len();
+        self.parts += reservation.counts_as();
         self.by_end.insert(reservation.hold());
         self.by_id.insert(reservation.id, (reservation, with));
     }
@@ -183,7 +193,7 @@ impl<T> Reservations<T> {
     /// Takes out a reservation that was committed or cancelled.
     pub fn take(&mut self, id: ReservationId) -> Option<(Reservation, T)> {
         let taken = self.by_id.remove(&id)?;
-        self.parts = self.parts.saturating_sub(taken.0.parts.len());
+        self.parts = self.parts.saturating_sub(taken.0.counts_as());
         self.by_end.remove(&taken.0.hold());
         Some(taken)
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tollgate_core::idempotency::REMEMBERED;
 
 use super::builder::bounded;
 use super::endpoint::{Endpoint, InFlight};
@@ -21,6 +22,10 @@ const WAIT_FIRST: Duration = Duration::from_millis(20);
 /// The longest such wait.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// How long after an attempt in doubt began its call may be sent again: as long as a node surely
+/// knows the key, less a second for the way there.
+const KNOWN_FOR: Duration = REMEMBERED.saturating_sub(Duration::from_secs(1));
+
 /// What is asked, as far as sending it is concerned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
@@ -33,16 +38,37 @@ pub(super) struct Call {
 }
 
 /// What all attempts of a call together have done so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Progress {
     /// An attempt that failed may have been executed.
     is_in_doubt: bool,
-    is_sent: bool,
+    /// Where that was, and when the first such attempt there began, while that node may still be.
+    doubt: Option<(usize, Instant)>,
+    /// The endpoint that has not answered yet.
+    asked: Option<Arc<Endpoint>>,
 }
 
 impl Progress {
     fn executed(&self) -> Executed {
-        if self.is_in_doubt || self.is_sent { Executed::Maybe } else { Executed::No }
+        if self.is_in_doubt || self.asked.is_some() { Executed::Maybe } else { Executed::No }
+    }
+
+    /// Until when it may be sent, and sent again.
+    fn until(&self, deadline: Instant) -> Instant {
+        let known_until = self.doubt.and_then(|(_, began)| began.checked_add(KNOWN_FOR));
+        known_until.map_or(deadline, |until| until.min(deadline))
+    }
+
+    /// An attempt that began then came to nothing.
+    fn failed(&mut self, failure: &Failure, index: usize, began: Instant) {
+        self.asked = None;
+        if failure.error.executed() == Executed::Maybe {
+            self.is_in_doubt = true;
+            self.doubt = self.doubt.or(Some((index, began)));
+        } else if failure.is_gone && self.doubt.is_some_and(|(at, _)| at == index) {
+            // Its memory went with it, and so did what it had counted.
+            self.doubt = None;
+        }
     }
 }
 
@@ -58,14 +84,19 @@ impl Inner {
         let watched = telemetry::Call::start(call.operation);
         let timeout = bounded(call.timeout.unwrap_or(self.timeout));
         let deadline = clock::now() + timeout;
-        let mut progress = Progress { is_in_doubt: false, is_sent: false };
+        let mut progress = Progress::default();
         let attempts = self.attempts(call, deadline, &watched, &mut progress, attempt);
         let result = match tokio::time::timeout_at(deadline, attempts).await {
             Ok(Err(Error::DeadlineExceeded { executed, .. })) => {
                 Err(Error::DeadlineExceeded { timeout, executed })
             }
             Ok(result) => result,
-            Err(_) => Err(Error::DeadlineExceeded { timeout, executed: progress.executed() }),
+            Err(_) => {
+                if let Some(endpoint) = &progress.asked {
+                    endpoint.late(clock::now());
+                }
+                Err(Error::DeadlineExceeded { timeout, executed: progress.executed() })
+            }
         };
         watched.end(result.as_ref().err());
         result
@@ -105,10 +136,15 @@ impl Inner {
                 None => self.fleet.choose(tried, clock::now()),
             };
             let Some(endpoint) = endpoint else { return Err(no_endpoint()) };
-            progress.is_sent = true;
+            let (began, until) = (clock::now(), progress.until(deadline));
+            progress.asked = Some(Arc::clone(endpoint));
             let answer = {
                 let _busy = endpoint.enter();
-                attempt(Arc::clone(endpoint), clock::left_until(deadline)).await
+                let answer = attempt(Arc::clone(endpoint), clock::left_until(until));
+                match tokio::time::timeout_at(until, answer).await {
+                    Ok(answer) => answer,
+                    Err(_) => Err(Failure::late(until < deadline, endpoint.address())),
+                }
             };
             let failure = match answer {
                 Ok(answer) => {
@@ -117,29 +153,18 @@ impl Inner {
                 }
                 Err(failure) => failure,
             };
-            progress.is_sent = false;
-            progress.is_in_doubt |= failure.error.executed() == Executed::Maybe;
-            if failure.is_endpoints_fault {
-                endpoint.failed(clock::now());
-            }
+            progress.failed(&failure, endpoint.index(), began);
+            endpoint.note(&failure, clock::now());
             tried.add(endpoint.index());
-            wanted = self.next_endpoint(call, &failure, endpoint.index());
+            wanted = progress.doubt.map(|(index, _)| index).or(call.only);
             let wait = self.wait(&failure, wanted, tried, number);
-            if !self.may_repeat(call, &failure, number, wait < clock::left_until(deadline)) {
+            let left = clock::left_until(progress.until(deadline));
+            if !self.may_repeat(call, &failure, number, wait < left) {
                 return Err(in_sum(failure.error, progress));
             }
             tokio::time::sleep(wait).await;
             watched.retry();
             number += 1;
-        }
-    }
-
-    /// An operation that may have been executed is known only where that was; all else is better
-    /// asked elsewhere.
-    fn next_endpoint(&self, call: Call, failure: &Failure, index: usize) -> Option<usize> {
-        match failure.error.executed() {
-            Executed::Maybe => Some(index),
-            Executed::No => call.only,
         }
     }
 
@@ -182,4 +207,67 @@ fn in_sum(mut error: Error, progress: &Progress) -> Error {
 fn no_endpoint() -> Error {
     let why = "the reservation was made by another client".to_owned();
     Error::Misconfigured { what: "endpoint".to_owned(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::Client;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const CALL: Call = Call {
+        operation: "check",
+        has_key: true,
+        timeout: Some(Duration::from_secs(60)),
+        only: None,
+    };
+
+    /// Makes a call, of which each attempt breaks after `lasts`; returns the error, how many attempts
+    /// there were, and how long it took.
+    async fn broken(lasts: Duration, then: Duration) -> (Error, usize, Duration) {
+        let client = Client::of("http://127.0.0.1:1").unwrap();
+        let count = AtomicUsize::new(0);
+        let began = clock::now();
+        let attempt = |endpoint: Arc<Endpoint>, _| {
+            let first = count.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                let silence = std::future::pending::<()>();
+                let _ = tokio::time::timeout(if first { lasts } else { then }, silence).await;
+                Err::<(), _>(Failure::ended(endpoint.address()))
+            }
+        };
+        let error = client.0.call(CALL, attempt).await.unwrap_err();
+        (error, count.into_inner(), clock::now() - began)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_in_doubt_is_sent_again_only_while_the_node_knows_its_key() {
+        let (error, attempts, _) = broken(SECOND, SECOND).await;
+        assert_eq!((error.executed(), attempts), (Executed::Maybe, 3));
+        let (error, attempts, took) = broken(SECOND * 15, SECOND).await;
+        assert_eq!((error.executed(), attempts), (Executed::Maybe, 1), "{error}");
+        assert!(took < SECOND * 16);
+        // The second attempt may be on its way still when the key is forgotten.
+        let (error, attempts, took) = broken(SECOND * 5, SECOND * 30).await;
+        assert_eq!((error.executed(), attempts), (Executed::Maybe, 2), "{error}");
+        assert!(took < REMEMBERED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_says_nothing_is_left_in_peace_after_a_few_calls() {
+        let both = Client::builder().endpoint("http://127.0.0.1:1").endpoint("http://127.0.0.1:2");
+        let client = both.timeout(SECOND).build().unwrap();
+        let mut late = 0;
+        for _ in 0..20 {
+            let attempt = |endpoint: Arc<Endpoint>, _| async move {
+                if endpoint.index() == 0 { std::future::pending().await } else { Ok(()) }
+            };
+            let call = Call { timeout: None, ..CALL };
+            late += usize::from(client.0.call(call, attempt).await.is_err());
+        }
+        assert_eq!(late, 3);
+        assert_eq!(client.in_flight(), 0);
+    }
 }

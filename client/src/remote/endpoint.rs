@@ -10,13 +10,19 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
 use super::jitter;
+use super::outcome::Failure;
 use super::stream::CheckStream;
+use crate::error::Error;
 
 /// How long an endpoint rests after its first failure in a row; doubles with each further one.
 const REST_FIRST: Duration = Duration::from_millis(100);
 
 /// The longest rest.
 const REST_MAX: Duration = Duration::from_secs(10);
+
+/// Calls in a row that end without any answer before an endpoint is taken for broken: one may be too
+/// hard a question, or too short a wait.
+const LATE_MAX: u32 = 3;
 
 /// One node.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ pub(super) struct Endpoint {
 struct Health {
     /// In a row.
     failures: u32,
+    /// Calls that met their deadline since its last answer or rest.
+    late: u32,
     rests_until: Option<Instant>,
 }
 
@@ -99,6 +107,27 @@ impl Endpoint {
         *self.health() = Health::default();
     }
 
+    /// What a failure says of the endpoint itself.
+    pub(super) fn note(&self, failure: &Failure, now: Instant) {
+        if failure.is_endpoints_fault {
+            self.failed(now);
+        } else if matches!(failure.error, Error::DeadlineExceeded { .. }) {
+            self.late(now);
+        }
+    }
+
+    /// A call met its deadline here. A network that drops everything looks no different.
+    pub(super) fn late(&self, now: Instant) {
+        let is_silent = {
+            let mut health = self.health();
+            health.late = health.late.saturating_add(1);
+            health.late >= LATE_MAX
+        };
+        if is_silent {
+            self.failed(now);
+        }
+    }
+
     /// Leaves it in peace for a while; longer with each failure in a row.
     pub(super) fn failed(&self, now: Instant) {
         let mut health = self.health();
@@ -107,6 +136,7 @@ impl Endpoint {
             return;
         }
         health.failures = health.failures.saturating_add(1);
+        health.late = 0;
         health.rests_until = now.checked_add(jitter::wait(REST_FIRST, REST_MAX, health.failures));
     }
 
@@ -182,6 +212,18 @@ mod tests {
         assert!(bad.rests_until(clock::now()).is_some(), "the second rest is longer");
         bad.answered();
         assert!(bad.rests_until(clock::now()).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_says_nothing_to_several_in_a_row_rests() {
+        let fleet = fleet(2);
+        let silent = fleet.at(0).unwrap();
+        (1..LATE_MAX).for_each(|_| silent.late(clock::now()));
+        silent.answered();
+        (1..LATE_MAX).for_each(|_| silent.late(clock::now()));
+        assert!(silent.rests_until(clock::now()).is_none());
+        silent.late(clock::now());
+        assert!((0..5).all(|_| chosen(&fleet, Tried::default()) == 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,10 @@ const DOMAIN: &str = "tollgate";
 /// The most of a peer's message that an error carries, in bytes.
 const MESSAGE_BYTES_MAX: usize = 512;
 
+/// What hyper calls an error of a stream that has had no answer; one within an answer's body is
+/// called otherwise. There is no other way to tell, and any other text is read as doubt.
+const BEFORE_ANSWER: &str = "http2 error";
+
 /// An attempt that gave no answer.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
@@ -28,6 +32,8 @@ pub(super) struct Failure {
     pub(super) again: Again,
     /// The endpoint itself is in trouble, whatever is asked.
     pub(super) is_endpoints_fault: bool,
+    /// Nobody is there any more: connections are refused, and not only unanswered.
+    pub(super) is_gone: bool,
 }
 
 /// Whether an attempt may be repeated.
@@ -43,7 +49,7 @@ pub(super) enum Again {
 impl Failure {
     /// One that no repetition helps.
     pub(super) fn last(error: Error) -> Self {
-        Self { error, again: Again::Never, is_endpoints_fault: false }
+        Self { error, again: Again::Never, is_endpoints_fault: false, is_gone: false }
     }
 
     /// What a call ended with.
@@ -51,10 +57,23 @@ impl Failure {
         match Evidence::of(status) {
             Evidence::Answered => answered(status, address, timeout),
             Evidence::TimedOut => timed_out(timeout),
-            Evidence::NotConnected => unavailable(status, address, Executed::No, true),
+            Evidence::NotConnected => {
+                let is_gone = sources(status).any(is_refusal);
+                Self { is_gone, ..unavailable(status, address, Executed::No, true) }
+            }
             Evidence::NotExecuted => unavailable(status, address, Executed::No, false),
             Evidence::Broken => unavailable(status, address, Executed::Maybe, true),
         }
+    }
+
+    /// No answer in time: before the node forgot the call's key, or before the deadline, and how
+    /// long that was is known to whoever asked.
+    pub(super) fn late(is_forgotten: bool, address: &str) -> Self {
+        if !is_forgotten {
+            return timed_out(Duration::ZERO);
+        }
+        let status = Status::unavailable("no answer while the node knew the idempotency key");
+        Self { again: Again::Never, ..unavailable(&status, address, Executed::Maybe, false) }
     }
 
     /// The same for something that never left.
@@ -102,8 +121,10 @@ enum Evidence {
 impl Evidence {
     fn of(status: &Status) -> Self {
         // A status that came over the wire has no source.
-        let Some(source) = status.source() else { return Self::Answered };
-        let chain = || std::iter::successors(Some(source), |&error| error.source());
+        if status.source().is_none() {
+            return Self::Answered;
+        }
+        let chain = || sources(status);
         if chain().any(<dyn StdError>::is::<TimeoutExpired>) {
             return Self::TimedOut;
         }
@@ -118,7 +139,10 @@ impl Evidence {
             let is_beyond_last = h2.is_go_away() && h2.is_remote();
             let is_refused =
                 h2.is_reset() && h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM);
-            return if is_beyond_last || is_refused { Self::NotExecuted } else { Self::Broken };
+            // A peer that has begun to answer has looked at the stream, whatever it says then.
+            let is_unanswered = hyper.is_some_and(|hyper| hyper.to_string() == BEFORE_ANSWER);
+            let is_untouched = is_unanswered && (is_beyond_last || is_refused);
+            return if is_untouched { Self::NotExecuted } else { Self::Broken };
         }
         match hyper {
             // Its own word for a request that was still in the queue when the connection closed.
@@ -130,6 +154,17 @@ impl Evidence {
             None => Self::Broken,
         }
     }
+}
+
+/// What a status came from, outermost first.
+fn sources(status: &Status) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    std::iter::successors(status.source(), |&error| error.source())
+}
+
+/// The peer's machine says that nobody listens, or there is no such socket.
+fn is_refusal(error: &(dyn StdError + 'static)) -> bool {
+    let refusals = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
+    error.downcast_ref::<io::Error>().is_some_and(|error| refusals.contains(&error.kind()))
 }
 
 fn is_time_out(error: &(dyn StdError + 'static)) -> bool {
@@ -151,7 +186,7 @@ fn answered(status: &Status, address: &str, timeout: Duration) -> Failure {
     let is_endpoints_fault = reason == Reason::NotLoaded;
     let message = cut(status.message());
     let error = Error::Refused { reason, message, executed, retry_after };
-    Failure { error, again, is_endpoints_fault }
+    Failure { error, again, is_endpoints_fault, is_gone: false }
 }
 
 /// A status of something that does not speak our details: a proxy, or the library on either side.
@@ -192,7 +227,7 @@ fn unavailable(
     let (endpoint, message) = (address.to_owned(), cut(&message));
     let error = Error::Unavailable { endpoint, message, executed };
     let again = if executed == Executed::No { Again::Safe } else { Again::WithKey };
-    Failure { error, again, is_endpoints_fault }
+    Failure { error, again, is_endpoints_fault, is_gone: false }
 }
 
 fn cut(text: &str) -> String {

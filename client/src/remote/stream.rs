@@ -75,6 +75,10 @@ impl CheckStream {
         check: v1::CheckRequest,
     ) -> Result<(Place, oneshot::Receiver<Answer>), Failure> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = open.as_ref().filter(|open| open.reader.is_finished()) {
+            // It told everybody itself, unless it ended with its runtime.
+            open.waiting.close(&Failure::ended(&self.address), true, &self.address);
+        }
         if open.as_ref().is_none_or(|open| open.waiting.lock().is_closed) {
             *open = Some(self.start());
         }
@@ -110,34 +114,32 @@ impl CheckStream {
         let reading = Arc::clone(&waiting);
         let (client, address) = (self.client.clone(), Arc::clone(&self.address));
         let reader = tokio::spawn(async move {
-            let (failure, has_answered) = read(client, request, &reading, &address).await;
-            reading.close(&failure, has_answered, &address);
+            let (failure, is_accepted) = read(client, request, &reading, &address).await;
+            reading.close(&failure, is_accepted, &address);
         });
         Open { queue, waiting, reader, next_id: 1 }
     }
 }
 
-/// Hands answers out until the stream ends; returns why, and whether there were any.
+/// Hands answers out until the stream ends; returns why, and whether the node had taken it by then.
 async fn read(
     mut client: DecisionsClient<Channel>,
     request: tonic::Request<Outbound>,
     waiting: &Waiting,
     address: &str,
 ) -> (Failure, bool) {
-    let mut has_answered = false;
     let broken = |status: tonic::Status| Failure::of(&status, address, Duration::ZERO);
     let mut answers = match client.check_stream(request).await {
         Ok(response) => response.into_inner(),
-        Err(status) => return (broken(status), has_answered),
+        Err(status) => return (broken(status), false),
     };
     loop {
         match answers.message().await {
             Ok(Some(v1::CheckStreamResponse { id, result })) => {
-                has_answered = true;
                 waiting.answer(id, result);
             }
-            Ok(None) => return (Failure::ended(address), has_answered),
-            Err(status) => return (broken(status), has_answered),
+            Ok(None) => return (Failure::ended(address), true),
+            Err(status) => return (broken(status), true),
         }
     }
 }
@@ -181,7 +183,7 @@ impl Waiting {
     }
 
     /// Tells all that wait that the stream is over.
-    fn close(&self, failure: &Failure, has_answered: bool, address: &str) {
+    fn close(&self, failure: &Failure, is_accepted: bool, address: &str) {
         let waiters = {
             let mut waiters = self.lock();
             waiters.is_closed = true;
@@ -189,10 +191,11 @@ impl Waiting {
         };
         for waiter in waiters.into_values() {
             let failure = failure.clone();
-            let failure = match (waiter.is_sent, has_answered) {
+            let failure = match (waiter.is_sent, is_accepted) {
                 (false, _) => failure.unsent(address),
-                // What the end of the stream says of itself, it says of all that it carried.
+                // What is said of a stream that was not taken is said of all that it carried.
                 (true, false) => failure,
+                // Of one that was taken nobody knows how far it was read, whatever ended it.
                 (true, true) => failure.in_doubt(address),
             };
             let _ = waiter.answer.send(Err(failure));

@@ -173,7 +173,7 @@ impl Counted {
     fn hold(&mut self, question: &Question, hold_for: Duration) -> Result<Answer, Error> {
         let now = self.now();
         question.planned(&SECRET, Charge::Hits, |plan, request| {
-            let number = self.reservations.admit(plan.operations.len());
+            let number = self.reservations.admit(Reservation::parts_of(plan));
             let number = number
                 .map_err(|error| Error::refused(Reason::ReservationsFull, error.to_string()))?;
             let of = (now.log.plus(hold_for), SECRET.reservation_id(number));

@@ -196,15 +196,44 @@ pub(crate) async fn nobody() -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }
 
+/// A node that executes one call, dies of it, and is not there any more.
+pub(crate) async fn doomed() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        drop(listener);
+        let (story, _) = watch::channel(Story::default());
+        serve(stream, Arc::new(|_| Act::Die), Arc::new(story)).await;
+    });
+    address
+}
+
+/// GOAWAY, last stream 0, NO_ERROR.
+const LEAVING: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// HEADERS (`:status: 200`) and RST_STREAM, REFUSED_STREAM, of stream 1.
+const ANSWERED_AND_REFUSED: &[u8] =
+    &[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88, 0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+
 /// A node that says GOAWAY to the first call of each connection, without having looked at any
 /// stream; returns its address and how many calls it has turned away.
 pub(crate) async fn leaving() -> (String, watch::Receiver<usize>) {
+    raw(LEAVING).await
+}
+
+/// A node that begins to answer the first call of each connection and then says that it refused it.
+pub(crate) async fn contradicting() -> (String, watch::Receiver<usize>) {
+    raw(ANSWERED_AND_REFUSED).await
+}
+
+async fn raw(answer: &'static [u8]) -> (String, watch::Receiver<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (sender, turned_away) = watch::channel(0);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            if turn_away(&mut stream).await.is_ok() {
+            if turn_away(&mut stream, answer).await.is_ok() {
                 sender.send_modify(|count| *count += 1);
             }
         }
@@ -212,7 +241,7 @@ pub(crate) async fn leaving() -> (String, watch::Receiver<usize>) {
     (address, turned_away)
 }
 
-async fn turn_away(stream: &mut TcpStream) -> std::io::Result<()> {
+async fn turn_away(stream: &mut TcpStream, answer: &[u8]) -> std::io::Result<()> {
     const HEADERS: u8 = 1;
     stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await?;
     stream.read_exact(&mut [0; 24]).await?;
@@ -225,8 +254,7 @@ async fn turn_away(stream: &mut TcpStream) -> std::io::Result<()> {
             break;
         }
     }
-    // GOAWAY, last stream 0, NO_ERROR.
-    stream.write_all(&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await?;
+    stream.write_all(answer).await?;
     // Until the caller closes, so that it reads this before the end.
     tokio::io::copy(stream, &mut tokio::io::sink()).await.map(drop)
 }

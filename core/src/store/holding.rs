@@ -46,9 +46,7 @@ impl Shard {
         self.holds.add(operation.key, (end, id), hits);
         let outcome =
             Outcome { over: false, retry_after: None, remaining: judged.remaining, ..found };
-        if let Some(slot) = self.find(operation.key).and_then(|at| self.slots.at_mut(at)) {
-            slot.fill = fill(&outcome, quota.burst());
-        }
+        self.set_fill(operation.key, &quota, &outcome);
         Ok(outcome)
     }
 
@@ -105,24 +103,27 @@ impl Shard {
         now: Now,
     ) -> Result<Outcome, Refused> {
         let quota = Quota { penalty_max: None, counts_refused: false, ..part.quota };
-        self.charge_part(part, &quota, hits, pinned, now)
-    }
-
-    /// What `part`'s bucket would tell now.
-    pub(super) fn look_at(&mut self, part: &Part, now: Now) -> Result<Outcome, Refused> {
-        self.charge_part(part, &part.quota, 0, &[], now)
-    }
-
-    fn charge_part(
-        &mut self,
-        part: &Part,
-        quota: &Quota,
-        hits: u64,
-        pinned: &[Key],
-        now: Now,
-    ) -> Result<Outcome, Refused> {
         let (key, domain, text) = (part.key, part.domain, Text::Kept(&part.text));
-        let asked = Asked { key, quota, charge: Charge::Hits(hits), domain, text, pinned };
-        self.charge_asked(&asked, now)
+        let charge = Charge::Hits(hits);
+        self.charge_asked(&Asked { key, quota: &quota, charge, domain, text, pinned }, now)
+    }
+
+    /// What the bucket of `key` tells now. It is asked on a copy: what was settled or taken back
+    /// already must neither fail for want of room nor give up the bucket that it is about.
+    pub(super) fn look_at(&mut self, key: Key, quota: &Quota, now: Now) -> Outcome {
+        let now = self.reach(now);
+        let held = self.holds.current(key, now.log);
+        let live = self.slot(key).map(|slot| slot.bucket.clone());
+        let mut copy = live.unwrap_or_else(|| Bucket::fresh(quota, now));
+        let outcome = held.charge(&mut copy, quota, Charge::Hits(0), now);
+        self.set_fill(key, quota, &outcome);
+        outcome
+    }
+
+    /// Says anew how full the bucket is, if there is one: holds came or went.
+    fn set_fill(&mut self, key: Key, quota: &Quota, outcome: &Outcome) {
+        if let Some(slot) = self.find(key).and_then(|at| self.slots.at_mut(at)) {
+            slot.fill = fill(outcome, quota.burst());
+        }
     }
 }

@@ -96,7 +96,7 @@ pub fn settle(
     };
     let mut told = Vec::with_capacity(parts.len());
     for (part, (spent, outcome)) in parts.iter().zip(outcomes) {
-        let now_left = one(shards, part.key)?.look_at(part, now)?;
+        let now_left = one(shards, part.key)?.look_at(part.key, &part.quota, now);
         let Outcome { before, after, .. } = outcome;
         let over = lacks(part, spent);
         told.push(Outcome { over, before, after, retry_after: None, ..now_left });
@@ -118,7 +118,7 @@ pub fn release(
     give_up(shards, parts.iter().map(|part| part.key), of);
     let mut outcomes = Vec::with_capacity(parts.len());
     for part in parts {
-        let left = one(shards, part.key)?.look_at(part, now)?;
+        let left = one(shards, part.key)?.look_at(part.key, &part.quota, now);
         outcomes.push(Outcome { over: false, retry_after: None, ..left });
     }
     Ok(Settled { charged: 0, uncharged: 0, outcomes })
@@ -148,7 +148,7 @@ fn needs(
     for part in parts {
         let own = one(shards, part.key)?.still_holds(part.key, of, now);
         if part.is_held && own.is_none() {
-            give_up(shards, parts.iter().map(|part| part.key), of);
+            clear_away(shards, parts, of, now);
             return Err(Unsettled::Ended);
         }
         let need = needs.entry(part.key).or_default();
@@ -218,6 +218,17 @@ fn spend_all(
     Ok(outcomes)
 }
 
+/// Gives up what is left of a reservation that ended. Its buckets are no fuller for it any more, so
+/// that they can leave a full store again.
+fn clear_away(shards: &mut impl Shards, parts: &[Part], of: (LogTime, ReservationId), now: Now) {
+    give_up(shards, parts.iter().map(|part| part.key), of);
+    for part in parts {
+        if let Some(shard) = shards.shard(part.key) {
+            shard.look_at(part.key, &part.quota, now);
+        }
+    }
+}
+
 fn hold_again(shards: &mut impl Shards, needs: &BTreeMap<Key, Need>, of: (LogTime, ReservationId)) {
     for (key, need) in needs.iter().filter(|(_, need)| need.own > 0) {
         if let Some(shard) = shards.shard(*key) {
@@ -233,3 +244,7 @@ fn one(shards: &mut impl Shards, key: Key) -> Result<&mut Shard, Refused> {
 #[cfg(test)]
 #[path = "settle_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "settle_room_tests.rs"]
+mod room_tests;

@@ -4,7 +4,6 @@
 
 use super::shard::{Refused, Saved, Shard};
 use crate::bucket::Outcome;
-use crate::descriptor::Charge;
 use crate::key::{Key, ReservationId};
 use crate::plan::Operation;
 use crate::time::{LogTime, Now};
@@ -84,7 +83,7 @@ pub fn hold_all_or_none(
         match shard.and_then(|shard| shard.hold(operation, (end, id), &pinned, now)) {
             Ok(outcome) => outcomes.push(outcome),
             Err(refused) => {
-                give_up(shards, pinned, (end, id));
+                give_up(shards, pinned.iter().copied(), (end, id));
                 return Err(refused);
             }
         }
@@ -92,7 +91,7 @@ pub fn hold_all_or_none(
     if passes(&outcomes) {
         return Ok(outcomes);
     }
-    give_up(shards, pinned, (end, id));
+    give_up(shards, pinned.iter().copied(), (end, id));
     look_again(shards, operations, &mut outcomes, now)?;
     Ok(outcomes)
 }
@@ -109,9 +108,8 @@ fn look_again(
         if outcome.over {
             continue;
         }
-        let peek = Operation { charge: Charge::Hits(0), ..*operation };
         let shard = shards.shard(operation.key).ok_or(Refused)?;
-        let peek = shard.charge(&peek, &[], now)?;
+        let peek = shard.look_at(operation.key, &operation.quota, now);
         *outcome = Outcome { over: false, retry_after: None, ..peek };
     }
     Ok(())

@@ -106,10 +106,12 @@ impl Decider {
         for operation in &mut plan.operations {
             operation.quota.counts_refused = false;
         }
-        let (modes, now) = (active.answers.modes, self.now());
+        let modes = active.answers.modes;
         let ends_after = hold_for.clamp(HOLD_MIN, HOLD_MAX);
         let mut reservations = self.reservations.lock();
-        let number = self.admit(&mut reservations, plan.operations.len(), now)?;
+        // Read after the wait for the record, which is no part of the time that it is held.
+        let now = self.now();
+        let number = self.admit(&mut reservations, Reservation::parts_of(&plan), now)?;
         let hold = (now.log.plus(ends_after), self.secret.reservation_id(number));
         let passes =
             |outcomes: &[Outcome]| Decision::of(&plan, outcomes, modes).overall == Code::Ok;
@@ -134,8 +136,8 @@ impl Decider {
     /// # Errors
     /// [`Unsettled`].
     pub fn commit(&self, id: ReservationId, hits: u64) -> Result<Settlement, Unsettled> {
-        let now = self.now();
         let mut reservations = self.reservations.lock();
+        let now = self.now();
         let reservation = open(&reservations, id, now)?;
         let settled = self.ledger.settle(reservation, hits, now);
         let (settlement, figures) = closed(&mut reservations, id, settled)?;
@@ -149,8 +151,8 @@ impl Decider {
     /// # Errors
     /// [`Unsettled::Unknown`].
     pub fn cancel(&self, id: ReservationId) -> Result<Settlement, Unsettled> {
-        let now = self.now();
         let mut reservations = self.reservations.lock();
+        let now = self.now();
         let reservation = open(&reservations, id, now)?;
         let released = self.ledger.release(reservation, now);
         Ok(closed(&mut reservations, id, released)?.0)

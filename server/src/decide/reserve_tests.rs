@@ -167,6 +167,17 @@ fn as_many_reservations_as_may_be_are_enough() {
 }
 
 #[test]
+fn descriptors_that_meet_no_limit_take_room_in_the_record_too() {
+    let (_, decider) = one(Algorithm::FixedWindow);
+    let decider = decider.with_reservations_max(2);
+    assert_eq!(reserve(&decider, &["nothing"; 9], 1), Err(Unreserved::Full));
+    let id = reserve(&decider, &["nothing"; 8], 1).unwrap().unwrap();
+    assert_eq!(reserve(&decider, &["a"], 1), Err(Unreserved::Full));
+    decider.cancel(id).unwrap();
+    reserve(&decider, &["a"], 1).unwrap().unwrap();
+}
+
+#[test]
 fn a_shadow_limit_neither_denies_a_reservation_nor_bounds_its_commit() {
     let shadow = Limit { shadow: true, ..limit("shadow", quota(5, Algorithm::FixedWindow)) };
     let a = limit("a", quota(100, Algorithm::FixedWindow));
@@ -288,4 +299,40 @@ fn threads_that_reserve_commit_and_cancel_never_exceed_the_limit() {
     assert!(spent <= 900);
     assert_eq!((left(&decider, "a"), left(&decider, "b")), (1_000 - spent, 900 - spent));
     assert_eq!(decider.totals().reservations, 0);
+}
+
+#[test]
+fn a_commit_that_races_the_end_spends_or_finds_nothing_and_never_both() {
+    let (clock, decider) = one(Algorithm::FixedWindow);
+    let spent = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for number in 0..300 {
+                    let Some(id) = reserve(&decider, &["a"], 3).unwrap() else { continue };
+                    if number % 5 == 0 {
+                        // Its caller is gone.
+                        continue;
+                    }
+                    match decider.commit(id, number % 2) {
+                        Ok(settled) => spent.fetch_add(settled.charged, Ordering::Relaxed),
+                        Err(error) => {
+                            assert_eq!(error, Unsettled::Unknown);
+                            0
+                        }
+                    };
+                }
+            });
+        }
+        // Less than what is left of the hour.
+        for _ in 0..40 {
+            clock.advance(MINUTE / 2);
+            decider.tick();
+            std::thread::yield_now();
+        }
+    });
+    clock.advance(MINUTE);
+    decider.tick();
+    let spent = u32::try_from(spent.into_inner()).unwrap();
+    assert_eq!((left(&decider, "a"), decider.totals().reservations), (100 - spent, 0));
 }
