@@ -5,6 +5,7 @@
 //! Limits here are mostly a year long: a window that turns during a test would be a new count.
 
 mod access;
+mod admin_floods;
 mod command_line;
 mod door;
 mod drain;
