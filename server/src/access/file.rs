@@ -40,6 +40,13 @@ pub struct TokensFileError {
     what: String,
 }
 
+impl TokensFileError {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// Where tokens are kept.
 #[derive(Debug)]
 pub(super) struct TokensFile {
@@ -124,11 +131,12 @@ impl TokensFile {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&beside)?;
-        file.write_all(text)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&beside, &place)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&beside)?;
+        if let Err(error) = fill(file, text).and_then(|()| fs::rename(&beside, &place)) {
+            // On a full disk a half would take the room that a revocation needs.
+            drop(fs::remove_file(&beside));
+            return Err(error);
+        }
         // The rename itself is on the disk once the folder is.
         folder.sync_all()
     }
@@ -148,6 +156,13 @@ impl TokensFile {
     fn wrong(&self, what: impl Into<String>) -> TokensFileError {
         TokensFileError { path: self.path.clone(), what: what.into() }
     }
+}
+
+/// Writes a new file whole, so that it is on the disk.
+fn fill(mut file: File, text: &[u8]) -> io::Result<()> {
+    file.write_all(text)?;
+    file.write_all(b"\n")?;
+    file.sync_all()
 }
 
 /// Why somebody else could have put tokens into a file of this owner and mode; `own` is the user
@@ -266,6 +281,16 @@ mod tests {
         let error = file.write([record("b")].iter()).unwrap_err().to_string();
         assert!(error.contains("tokens.json: cannot be written"), "{error}");
         assert_eq!(&*file.read().unwrap()[0].name, "a");
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_no_half_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        // No file takes the place of a folder, which is found out at the end.
+        fs::create_dir(&file.path).unwrap();
+        assert!(file.write([record("a")].iter()).is_err());
+        assert!(!folder.path().join("tokens.json.new").exists());
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub use self::exit::Exit;
 pub use self::failure::Failure;
 use self::failure::{Ended, next};
 use self::output::{Output, clean};
+use crate::access::TokensFileError;
 use crate::config::{Config, schema};
 use crate::log;
 use crate::node::{self, Greeting};
@@ -258,13 +259,20 @@ fn serve(file: &Path) -> Ended {
 
 /// How a node ended that was to serve; `check` says what is wrong with its configuration.
 fn served(ended: anyhow::Result<()>, check: impl Into<std::borrow::Cow<'static, str>>) -> Ended {
-    match ended {
-        Ok(()) => Ok(Exit::Done),
+    let error = match ended {
+        Ok(()) => return Ok(Exit::Done),
+        Err(error) => error,
+    };
+    // `check` does not read the tokens.
+    let tokens = error.chain().find_map(|cause| cause.downcast_ref::<TokensFileError>());
+    let look = tokens.map(|tokens| format!("ls -l {}", clean(&tokens.path().to_string_lossy())));
+    match (error, look) {
+        (error, Some(look)) => Err(Failure::because(Cause::Configuration, &error, look)),
         // A certificate is a part of the configuration.
-        Err(error) if error.chain().any(|cause| cause.is::<MaterialError>()) => {
+        (error, None) if error.chain().any(|cause| cause.is::<MaterialError>()) => {
             Err(Failure::because(Cause::Configuration, &error, check))
         }
-        Err(error) => Err(Failure::because(Cause::Other, &error, next::STATUS)),
+        (error, None) => Err(Failure::because(Cause::Other, &error, next::STATUS)),
     }
 }
 
