@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+pub use rcgen::SanType;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -57,9 +60,28 @@ impl Authority {
     /// # Errors
     /// When it cannot be made.
     pub fn issue(&self, name: &str) -> anyhow::Result<Issued> {
+        self.issue_as(&[SanType::DnsName(name.try_into()?)], "*", false)
+    }
+
+    /// A certificate with these alternative names and this one in its subject (CN), which may have
+    /// ended.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn issue_as(
+        &self,
+        names: &[SanType],
+        common: &str,
+        has_ended: bool,
+    ) -> anyhow::Result<Issued> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new([name.to_owned()])?;
-        params.distinguished_name.push(DnType::CommonName, "*");
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names.to_vec();
+        params.distinguished_name.push(DnType::CommonName, common);
+        if has_ended {
+            params.not_after = date_time_ymd(2001, 1, 1);
+            params.not_before = date_time_ymd(2000, 1, 1);
+        }
         let cert = params.signed_by(&key, &self.issuer)?;
         let der = cert.der().clone();
         Ok(Issued { cert: cert.pem(), key: key.serialize_pem(), der })

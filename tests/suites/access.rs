@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use http::{Method, StatusCode};
 use serde_json::Value;
-use tollgate_tests::certificates::{Authority, Issued};
+use tollgate_tests::certificates::{Authority, Issued, SanType};
 use tollgate_tests::http::{self as client, Answer};
 use tollgate_tests::tollgate::{Builder, Tollgate};
 use tollgate_tests::wait::{self, Probe};
@@ -101,7 +101,7 @@ async fn a_broken_tokens_file_starts_nothing_and_is_named() -> anyhow::Result<()
         let node = Tollgate::builder().admin(TOKENS).file("tokens.json", text).start().await;
         let error = format!("{:#}", node.err().context("it started")?);
         ensure!(error.contains("listeners.admin.tokens_file"), "{error}");
-        ensure!(error.contains("tokens.json"), "{error}");
+        ensure!(error.contains("tokens.json") && error.contains("next: ls -l "), "{error}");
     }
     Ok(())
 }
@@ -241,6 +241,35 @@ async fn a_certificate_gives_its_role_and_no_more() -> anyhow::Result<()> {
     // A certificate of somebody else's authority is not let in at all.
     let foreign = Authority::new()?.issue("view.test")?;
     let refused = call(&authority, &node, Some(&foreign), ("GET", "/livez"), &[]).await;
+    ensure!(refused.is_err(), "{refused:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_a_whole_alternative_name_of_a_living_certificate_gives_a_role() -> anyhow::Result<()>
+{
+    let authority = Authority::new()?;
+    let node = with_roles(&authority)?.start().await?;
+    let dns = |name: &str| anyhow::Ok(SanType::DnsName(name.try_into()?));
+    for (names, common, expected) in [
+        (vec![dns("VIEW.test")?], "*", 200),
+        (vec![dns("other.test")?, dns("a.ops.test")?], "*", 200),
+        (vec![], "view.test", 401),
+        (vec![dns("other.test")?], "view.test", 401),
+        (vec![dns("*.ops.test")?], "*", 401),
+        (vec![dns("*.test")?], "*", 401),
+        (vec![dns("a.b.ops.test")?], "*", 401),
+        (vec![dns("view.test.other")?], "*", 401),
+        (vec![SanType::Rfc822Name("view.test".try_into()?)], "*", 401),
+        (vec![SanType::URI("view.test".try_into()?)], "*", 401),
+        (vec![SanType::IpAddress([127, 0, 0, 1].into())], "view.test", 401),
+    ] {
+        let shown = authority.issue_as(&names, common, false)?;
+        let answer = call(&authority, &node, Some(&shown), ("GET", "/v1/whoami"), &[]).await?;
+        ensure!(answer.status == expected, "{names:?}, {common}: {answer:?}");
+    }
+    let ended = authority.issue_as(&[dns("view.test")?], "*", true)?;
+    let refused = call(&authority, &node, Some(&ended), ("GET", "/livez"), &[]).await;
     ensure!(refused.is_err(), "{refused:?}");
     Ok(())
 }

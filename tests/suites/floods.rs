@@ -4,6 +4,8 @@
 //! docs/security.md lists the attacks with their numbers. Each is bounded in frames and connections
 //! and ends by itself.
 
+use std::net::SocketAddr;
+
 use anyhow::ensure;
 use tollgate_tests::raw_h2::{
     END_HEADERS, END_STREAM, Kind, RawH2, call_head, field, frame, go_away_reason, indexed_field,
@@ -27,7 +29,7 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// How a flood ended.
 #[derive(Debug, PartialEq)]
-enum End {
+pub(crate) enum End {
     /// The node ended the connection with this reason.
     Refused(u32),
     /// All frames were taken, and the connection lived.
@@ -37,18 +39,18 @@ enum End {
 }
 
 impl End {
-    fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::Cut)
     }
 }
 
-/// Sends `first`, then what `next` makes of 0, 1, 2, … until the connection ends or the flood does.
-async fn flood(
+/// Sends `first` to `address`, then what `next` makes of 0, 1, 2, … until the connection ends or the flood does.
+pub(crate) async fn flood(
     siege: &mut Siege,
+    address: SocketAddr,
     first: Vec<u8>,
     mut next: impl FnMut(u32) -> Vec<u8>,
 ) -> anyhow::Result<End> {
-    let address = siege.decide();
     let attack = async move {
         let mut connection = RawH2::connect(address, &[]).await?;
         let mut taken = connection.send(&first).await;
@@ -76,7 +78,7 @@ async fn siege() -> anyhow::Result<Siege> {
 }
 
 /// The number of the call that is opened as the `index`th.
-fn stream(index: u32) -> u32 {
+pub(crate) fn stream(index: u32) -> u32 {
     2 * index + 1
 }
 
@@ -88,8 +90,9 @@ fn open(index: u32) -> Vec<u8> {
 #[tokio::test]
 async fn rapid_reset() -> anyhow::Result<()> {
     let mut siege = siege().await?;
+    let at = siege.decide();
     let reset = |index| frame(Kind::Reset, 0, stream(index), &8_u32.to_be_bytes());
-    let end = flood(&mut siege, vec![], |index| [open(index), reset(index)].concat()).await?;
+    let end = flood(&mut siege, at, vec![], |index| [open(index), reset(index)].concat()).await?;
     ensure!(end.is_refused(), "{end:?}");
     Ok(())
 }
@@ -97,18 +100,19 @@ async fn rapid_reset() -> anyhow::Result<()> {
 #[tokio::test]
 async fn resets_that_the_node_is_made_to_send() -> anyhow::Result<()> {
     let mut siege = siege().await?;
+    let at = siege.decide();
     // A window that grows by nothing is an error of the stream, which the node must reset.
     let bad = |index| frame(Kind::WindowUpdate, 0, stream(index), &0_u32.to_be_bytes());
-    let end = flood(&mut siege, vec![], |index| [open(index), bad(index)].concat()).await?;
+    let end = flood(&mut siege, at, vec![], |index| [open(index), bad(index)].concat()).await?;
     ensure!(end.is_refused(), "{end:?}");
     // And so is one that grows beyond what there can be.
     let bad = |index| frame(Kind::WindowUpdate, 0, stream(index), &0x7FFF_FFFF_u32.to_be_bytes());
-    let end = flood(&mut siege, vec![], |index| [open(index), bad(index)].concat()).await?;
+    let end = flood(&mut siege, at, vec![], |index| [open(index), bad(index)].concat()).await?;
     ensure!(end.is_refused(), "{end:?}");
     // So is a stream that depends on itself, and bytes on a stream that was closed.
     let own = |index: u32| [stream(index).to_be_bytes().as_slice(), &[0]].concat();
     let bad = |index| frame(Kind::Priority, 0, stream(index), &own(index));
-    let end = flood(&mut siege, vec![], |index| [open(index), bad(index)].concat()).await?;
+    let end = flood(&mut siege, at, vec![], |index| [open(index), bad(index)].concat()).await?;
     ensure!(end.is_refused(), "{end:?}");
     Ok(())
 }
@@ -116,12 +120,13 @@ async fn resets_that_the_node_is_made_to_send() -> anyhow::Result<()> {
 #[tokio::test]
 async fn header_blocks_without_end() -> anyhow::Result<()> {
     let mut siege = siege().await?;
+    let at = siege.decide();
     let first = frame(Kind::Headers, 0, 1, &call_head(SHOULD_RATE_LIMIT));
     let more = frame(Kind::Continuation, 0, 1, &field("x", &"y".repeat(100)));
-    let end = flood(&mut siege, first.clone(), |_| more.clone()).await?;
+    let end = flood(&mut siege, at, first.clone(), |_| more.clone()).await?;
     ensure!(end.is_refused(), "{end:?}");
     let empty = frame(Kind::Continuation, 0, 1, &[]);
-    let end = flood(&mut siege, first, |_| empty.clone()).await?;
+    let end = flood(&mut siege, at, first, |_| empty.clone()).await?;
     ensure!(end.is_refused(), "{end:?}");
     Ok(())
 }
@@ -129,9 +134,10 @@ async fn header_blocks_without_end() -> anyhow::Result<()> {
 #[tokio::test]
 async fn headers_without_names() -> anyhow::Result<()> {
     let mut siege = siege().await?;
+    let at = siege.decide();
     let block = [call_head(SHOULD_RATE_LIMIT), field("", "").repeat(1_000)].concat();
     let head = move |index| frame(Kind::Headers, END_HEADERS, stream(index), &block);
-    let end = flood(&mut siege, vec![], head).await?;
+    let end = flood(&mut siege, at, vec![], head).await?;
     ensure!(end.is_refused(), "{end:?}");
     Ok(())
 }
@@ -139,13 +145,14 @@ async fn headers_without_names() -> anyhow::Result<()> {
 #[tokio::test]
 async fn compressed_heads_that_stand_for_much_more() -> anyhow::Result<()> {
     let mut siege = siege().await?;
+    let at = siege.decide();
     // One entry fills the table; each later byte stands for all of it.
     let mut first = call_head(SHOULD_RATE_LIMIT);
     first.extend(indexed_field("bomb", &"b".repeat(4_000)));
     let first = frame(Kind::Headers, END_HEADERS | END_STREAM, 1, &first);
     let block = [call_head(SHOULD_RATE_LIMIT), vec![0xBE; 8_000]].concat();
     let bomb = move |index| frame(Kind::Headers, END_HEADERS, stream(index + 1), &block);
-    let end = flood(&mut siege, first, bomb).await?;
+    let end = flood(&mut siege, at, first, bomb).await?;
     ensure!(end.is_refused(), "{end:?}");
     // Small fields stay within the bound of bytes: what they cost in memory is bounded by number.
     let mut first = call_head(SHOULD_RATE_LIMIT);
@@ -153,20 +160,21 @@ async fn compressed_heads_that_stand_for_much_more() -> anyhow::Result<()> {
     let first = frame(Kind::Headers, END_HEADERS | END_STREAM, 1, &first);
     let block = [call_head(SHOULD_RATE_LIMIT), vec![0xBE; 300]].concat();
     let bomb = move |index| frame(Kind::Headers, END_HEADERS, stream(index + 1), &block);
-    flood(&mut siege, first, bomb).await?;
+    flood(&mut siege, at, first, bomb).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn bodies_in_tiny_and_in_empty_frames() -> anyhow::Result<()> {
     let mut siege = siege().await?;
+    let at = siege.decide();
     let empty = frame(Kind::Data, 0, 1, &[]);
-    let end = flood(&mut siege, open(0), |_| empty.clone()).await?;
+    let end = flood(&mut siege, at, open(0), |_| empty.clone()).await?;
     ensure!(end == End::Refused(ENHANCE_YOUR_CALM), "{end:?}");
     // A message of 200 KB, byte by byte.
     let prefix = frame(Kind::Data, 0, 1, &[0, 0, 3, 0, 0]);
     let byte = frame(Kind::Data, 0, 1, &[0]);
-    let end = flood(&mut siege, [open(0), prefix].concat(), |_| byte.clone()).await?;
+    let end = flood(&mut siege, at, [open(0), prefix].concat(), |_| byte.clone()).await?;
     ensure!(end == End::Refused(ENHANCE_YOUR_CALM), "{end:?}");
     Ok(())
 }
@@ -174,12 +182,13 @@ async fn bodies_in_tiny_and_in_empty_frames() -> anyhow::Result<()> {
 #[tokio::test]
 async fn questions_that_must_be_answered() -> anyhow::Result<()> {
     let mut siege = siege().await?;
+    let at = siege.decide();
     let ping = |index: u32| frame(Kind::Ping, 0, 0, &u64::from(index).to_be_bytes());
-    flood(&mut siege, vec![], ping).await?;
+    flood(&mut siege, at, vec![], ping).await?;
     let settings = |index: u32| frame(Kind::Settings, 0, 0, &setting(4, 65_535 + index % 2));
-    flood(&mut siege, vec![], settings).await?;
+    flood(&mut siege, at, vec![], settings).await?;
     let empty = frame(Kind::Settings, 0, 0, &[]);
-    flood(&mut siege, vec![], |_| empty.clone()).await?;
+    flood(&mut siege, at, vec![], |_| empty.clone()).await?;
     Ok(())
 }
 
@@ -210,14 +219,15 @@ async fn answers_that_nobody_reads() -> anyhow::Result<()> {
 #[tokio::test]
 async fn frames_that_mean_nothing() -> anyhow::Result<()> {
     let mut siege = siege().await?;
+    let at = siege.decide();
     let unknown = frame(Kind::Other(0xFA), 0xFF, 0, &[0; 64]);
-    flood(&mut siege, vec![], |_| unknown.clone()).await?;
+    flood(&mut siege, at, vec![], |_| unknown.clone()).await?;
     let idle = |index: u32| frame(Kind::Priority, 0, stream(index), &[0, 0, 0, 0, 1]);
-    flood(&mut siege, vec![], idle).await?;
+    flood(&mut siege, at, vec![], idle).await?;
     let window = frame(Kind::WindowUpdate, 0, 0, &1_u32.to_be_bytes());
-    flood(&mut siege, vec![], |_| window.clone()).await?;
+    flood(&mut siege, at, vec![], |_| window.clone()).await?;
     let window = frame(Kind::WindowUpdate, 0, 0, &0x7FFF_FFFF_u32.to_be_bytes());
-    let end = flood(&mut siege, vec![], |_| window.clone()).await?;
+    let end = flood(&mut siege, at, vec![], |_| window.clone()).await?;
     ensure!(end == End::Refused(FLOW_CONTROL_ERROR), "{end:?}");
     Ok(())
 }
@@ -225,13 +235,14 @@ async fn frames_that_mean_nothing() -> anyhow::Result<()> {
 #[tokio::test]
 async fn frames_that_break_the_protocol() -> anyhow::Result<()> {
     let mut siege = siege().await?;
+    let at = siege.decide();
     for (what, bad) in [
         ("a body of no call", frame(Kind::Data, 0, 7, b"x")),
         ("a call of an even number", frame(Kind::Headers, END_HEADERS, 2, &[])),
         ("more of no head", frame(Kind::Continuation, END_HEADERS, 1, &[])),
         ("an entry that is not there", frame(Kind::Headers, END_HEADERS, 1, &[0xFE])),
     ] {
-        let end = flood(&mut siege, bad, |_| vec![]).await?;
+        let end = flood(&mut siege, at, bad, |_| vec![]).await?;
         ensure!(end.is_refused(), "{what}: {end:?}");
     }
     Ok(())

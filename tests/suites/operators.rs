@@ -4,18 +4,15 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tollgate_tests::binary;
 use tollgate_tests::http::{self, Answer};
+use tollgate_tests::launched::{self, Addresses};
 use tollgate_tests::process::{Process, Signal};
 use tollgate_tests::tollgate::STOP_BOUND;
-use tollgate_tests::wait::{self, Probe};
-
-const START_BOUND: Duration = Duration::from_secs(15);
 
 const LIMITS: &str = "
 domain: shop
@@ -76,9 +73,13 @@ async fn a_counter_is_found_shown_and_reset() -> anyhow::Result<()> {
     ensure!(node.run(&["counters", "reset", key])?.code == Some(2));
     let dry = node.ok(&["counters", "reset", key, "--dry-run"])?;
     ensure!(dry.contains("would forget") && dry.contains("shop user=alice"), "{dry}");
+    ensure!(dry.ends_with("  before  4\n  after   0\n"), "{dry}");
+    let dry = node.json(&["counters", "reset", key, "--dry-run"])?;
+    ensure!(dry["dry_run"] == true && dry["reset"]["hits"] == 4, "{dry}");
     ensure!(node.ask(&[("user", "alice")]).await?.status == 429, "a dry run forgot");
     let reset = node.ok(&["counters", "reset", key, "--yes"])?;
     ensure!(reset.contains("forgotten") && reset.contains("shop user=alice"), "{reset}");
+    ensure!(reset.ends_with("  before  5\n  after   0\n"), "{reset}");
     ensure!(node.ask(&[("user", "alice")]).await?.status == 200, "a reset forgot nothing");
     let unknown = node.run(&["counters", "show", &"0".repeat(32)])?;
     ensure!(unknown.code == Some(1) && unknown.stderr.contains("counters find"), "{unknown:?}");
@@ -233,10 +234,13 @@ async fn a_wrong_call_is_told_from_a_failure() -> anyhow::Result<()> {
         &["explain", "--domain", "shop"],
         &["explain", "--domain", "shop", "--entry", "no-value"],
         &["limits"],
+        &["admin", "token", "create", "--name", "a b", "--role", "viewer"],
         &["status", "-o", "xml"],
     ] {
         let ran = node.run(wrong)?;
         ensure!(ran.code == Some(2) && ran.stdout.is_empty(), "{wrong:?}: {ran:?}");
+        let last = ran.stderr.lines().last().unwrap_or_default();
+        ensure!(last.starts_with("next: tollgate "), "{wrong:?}: {ran:?}");
     }
     Ok(())
 }
@@ -288,24 +292,7 @@ impl Node {
         let mut command = binary::command()?;
         command.arg("serve").arg("-c").arg(&file).env("TOLLGATE_ADMIN_SOCKET", &socket);
         let mut process = Process::start("tollgate", &mut command)?;
-        let ready = wait::until("a ready tollgate", START_BOUND, async || {
-            if let Ok(Some(exit)) = process.exited() {
-                return Probe::Never(format!("tollgate ended with {exit}"));
-            }
-            let events = events(&process);
-            match events.iter().any(|event| event["event"] == "ready") {
-                true => Probe::Holds(events),
-                false => Probe::NotYet(format!("{} events", events.len())),
-            }
-        });
-        let ready = ready.await;
-        let events = ready.with_context(|| process.story())?;
-        let address = |listener: &str| -> anyhow::Result<SocketAddr> {
-            let event = events.iter().find(|event| event["listener"] == listener);
-            let address = event.and_then(|event| event["address"].as_str());
-            Ok(address.with_context(|| format!("no address of {listener}"))?.parse()?)
-        };
-        let (http, admin) = (address("http")?, address("admin")?);
+        let Addresses { http, admin, .. } = launched::ready(&mut process).await?;
         Ok(Self { process, http, admin, socket, _folder: folder })
     }
 
@@ -314,7 +301,7 @@ impl Node {
     }
 
     fn log(&self) -> Vec<Value> {
-        events(&self.process)
+        launched::all_events(&self.process)
     }
 
     async fn stop(&mut self) -> anyhow::Result<()> {
@@ -352,9 +339,4 @@ impl Node {
         let arguments = [arguments, &["-o", "json"]].concat();
         Ok(serde_json::from_str(&self.ok(&arguments)?)?)
     }
-}
-
-fn events(process: &Process) -> Vec<Value> {
-    let lines = process.stderr().all();
-    lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

@@ -29,6 +29,10 @@ impl Siege {
         self.honest.tollgate.decide_addr()
     }
 
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.honest.tollgate.admin_addr()
+    }
+
     /// Runs an attack while the honest caller asks again and again, on new connections and each
     /// right after the last. Every answer must be right and in time, and the node's memory must at
     /// no time be more than `bytes_max` above the start.

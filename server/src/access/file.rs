@@ -2,10 +2,11 @@
 //!
 //! What is written goes to a file beside it, is synced, and takes the old one's place by a rename:
 //! whenever the machine stops, one of both is there, whole. A node reads it once, at its start.
+//! Where the path is a link, what it leads to is replaced, and the link stays.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,6 +38,13 @@ const VERSION: u32 = 1;
 pub struct TokensFileError {
     path: PathBuf,
     what: String,
+}
+
+impl TokensFileError {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// Where tokens are kept.
@@ -72,19 +80,23 @@ impl TokensFile {
 
     /// What it holds; nothing where there is none yet.
     pub(super) fn read(&self) -> Result<Vec<Record>, TokensFileError> {
+        let unreadable = |error| self.wrong(format!("cannot be read: {error}"));
         let file = match open_regular(&self.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(self.wrong(format!("cannot be read: {error}"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Tokens that were kept elsewhere would be forgotten in silence.
+                self.place().map_err(unreadable)?;
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(unreadable(error)),
         };
-        let unreadable = |error| self.wrong(format!("cannot be read: {error}"));
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
             return Err(self.wrong("is no regular file"));
         }
-        let mode = metadata.permissions().mode() & 0o7777;
-        if mode & WRITABLE_BY_OTHERS != 0 {
-            return Err(self.wrong(format!("everybody may write it (mode {mode:04o}): chmod 600")));
+        let own = rustix::process::geteuid().as_raw();
+        if let Some(what) = doubt(metadata.uid(), metadata.mode() & 0o7777, own) {
+            return Err(self.wrong(what));
         }
         let mut bytes = Vec::new();
         let bound = FILE_BYTES_MAX as u64 + 1;
@@ -107,27 +119,60 @@ impl TokensFile {
     }
 
     fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        let place = self.place()?;
+        let mut name = place.file_name().unwrap_or_default().to_owned();
         name.push(".new");
-        let beside = self.path.with_file_name(name);
+        let beside = place.with_file_name(name);
+        // Opened before anything is done: what is not answered must not have been done.
+        let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = File::open(folder.unwrap_or(Path::new(".")))?;
         // What a node left that ended while it wrote; a new file follows no link.
         match fs::remove_file(&beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&beside)?;
-        file.write_all(text)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&beside)?;
+        if let Err(error) = fill(file, text).and_then(|()| fs::rename(&beside, &place)) {
+            // On a full disk a half would take the room that a revocation needs.
+            drop(fs::remove_file(&beside));
+            return Err(error);
+        }
         // The rename itself is on the disk once the folder is.
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        folder.sync_all()
+    }
+
+    /// Where it lies, behind all links.
+    fn place(&self) -> io::Result<PathBuf> {
+        match fs::canonicalize(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+        match fs::symlink_metadata(&self.path) {
+            Ok(_) => Err(io::Error::new(io::ErrorKind::NotFound, "it is a link to nothing")),
+            Err(_) => Ok(self.path.clone()),
+        }
     }
 
     fn wrong(&self, what: impl Into<String>) -> TokensFileError {
         TokensFileError { path: self.path.clone(), what: what.into() }
     }
+}
+
+/// Writes a new file whole, so that it is on the disk.
+fn fill(mut file: File, text: &[u8]) -> io::Result<()> {
+    file.write_all(text)?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// Why somebody else could have put tokens into a file of this owner and mode; `own` is the user
+/// that the node runs as. Root could do so anyway.
+fn doubt(owner: u32, mode: u32, own: u32) -> Option<String> {
+    if owner != own && owner != 0 {
+        return Some(format!("belongs to the user {owner}, this node runs as {own}"));
+    }
+    let is_open = mode & WRITABLE_BY_OTHERS != 0;
+    is_open.then(|| format!("everybody may write it (mode {mode:04o}): chmod 600"))
 }
 
 impl WrittenToken {
@@ -187,6 +232,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<Record>, String> {
 mod tests {
     use proptest::prelude::*;
 
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
     use crate::access::token::Token;
 
@@ -237,6 +284,16 @@ mod tests {
     }
 
     #[test]
+    fn a_write_that_fails_leaves_no_half_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        // No file takes the place of a folder, which is found out at the end.
+        fs::create_dir(&file.path).unwrap();
+        assert!(file.write([record("a")].iter()).is_err());
+        assert!(!folder.path().join("tokens.json.new").exists());
+    }
+
+    #[test]
     fn what_no_node_wrote_is_refused_with_the_files_name() {
         let folder = tempfile::tempdir().unwrap();
         let file = file(folder.path());
@@ -264,6 +321,43 @@ mod tests {
         fs::remove_file(&file.path).unwrap();
         fs::create_dir(&file.path).unwrap();
         assert!(file.read().unwrap_err().to_string().contains("no regular file"));
+    }
+
+    #[test]
+    fn what_a_link_leads_to_is_replaced_and_the_link_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        let kept = folder.path().join("kept");
+        fs::create_dir(&kept).unwrap();
+        symlink("kept/real.json", &file.path).unwrap();
+        // A link to nothing would lose what a disk holds that is not there yet.
+        let error = file.read().unwrap_err().to_string();
+        assert!(error.contains("a link to nothing"), "{error}");
+        assert!(file.write([record("a")].iter()).is_err());
+        TokensFile::new(kept.join("real.json")).write([record("a")].iter()).unwrap();
+        file.write([record("b")].iter()).unwrap();
+        assert!(fs::symlink_metadata(&file.path).unwrap().is_symlink());
+        let real = TokensFile::new(kept.join("real.json"));
+        for file in [&file, &real] {
+            assert_eq!(&*file.read().unwrap()[0].name, "b");
+        }
+        assert_eq!(fs::read_dir(&kept).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_could_have_filled_is_doubted() {
+        for (owner, mode, own, expected) in [
+            (7, 0o600, 7, ""),
+            (0, 0o644, 7, ""),
+            (7, 0o660, 7, ""),
+            (8, 0o600, 7, "belongs to the user 8"),
+            (7, 0o600, 0, "belongs to the user 7"),
+            (7, 0o602, 7, "mode 0602"),
+        ] {
+            let found = doubt(owner, mode, own).unwrap_or_default();
+            assert_eq!(found.is_empty(), expected.is_empty(), "{found}");
+            assert!(found.contains(expected), "{found}");
+        }
     }
 
     proptest! {

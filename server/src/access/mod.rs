@@ -25,7 +25,7 @@ pub use self::file::TokensFileError;
 pub use self::role::{Permission, PermissionSet, Role};
 pub use self::token::Token;
 use self::tokens::Tokens;
-pub(crate) use self::tokens::{ChangeError, LIFE, LIFE_MAX, Record, Wanted};
+pub(crate) use self::tokens::{ChangeError, LIFE, LIFE_MAX, Record, Wanted, is_name};
 use crate::metrics;
 use crate::tls::San;
 

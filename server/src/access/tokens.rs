@@ -185,7 +185,7 @@ impl Record {
 }
 
 /// Whether a token may be called so. Names stand in logs and tables as they are.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let is_right = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@/:".contains(&byte);
     (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_right)
 }

@@ -11,6 +11,7 @@ use super::find;
 use super::verbs::{Does, VERBS, Verb};
 use crate::access::{Caller, Role, Shown, Who};
 use crate::audit::testing::logged;
+use crate::tls::San;
 
 /// Who asks, in the order of the table's columns.
 const CALLERS: [&str; 9] = [
@@ -135,6 +136,23 @@ fn http2_and_grpc_are_served_with_the_same_credentials() {
             call.headers_mut().insert(CONTENT_TYPE, "application/grpc+proto".parse().unwrap());
             let answered = world.send(shown, call, true).await;
             assert_eq!((answered.head.status.as_u16(), answered.grpc()), (200, grpc));
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_showed_a_certificate_ends_so_that_the_next_one_shows_it_anew() {
+    run(async {
+        let world = World::new();
+        let names = |all: &[&str]| -> Shown {
+            Shown::Names(all.iter().map(|name| San::parse(name).unwrap()).collect())
+        };
+        let bound = std::time::Duration::from_secs(20);
+        tokio::time::timeout(bound, world.idle(names(&["ops.test"]))).await.unwrap();
+        // Others are known by each call, or by the system.
+        for shown in [names(&[]), Shown::Socket { uid: 7 }] {
+            let lived = 10 * super::access_world::AGE;
+            assert!(tokio::time::timeout(lived, world.idle(shown)).await.is_err());
         }
     });
 }

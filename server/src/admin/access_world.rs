@@ -25,6 +25,7 @@ use super::{Api, Parts};
 use crate::access::{Access, Permission, Role, Shown, Wanted};
 use crate::budget::Budget;
 use crate::decide::{Active, Answers, Decider};
+use crate::drained::Age;
 use crate::http::{Admin, Http1Bounds, ServeAdmin};
 use crate::reload::ConfigStatus;
 use crate::state::State;
@@ -33,6 +34,9 @@ use crate::tls::Door;
 const SECRET: KeySecret = KeySecret::new([3; 16]);
 
 const LIFE: Duration = Duration::from_secs(60);
+
+/// Of connections whose peers show a certificate.
+pub(super) const AGE: Duration = Duration::from_millis(20);
 
 pub(super) struct World {
     pub(super) decider: Arc<Decider>,
@@ -78,6 +82,7 @@ impl World {
             http1: Http1Bounds::default(),
             budget: Budget::new(1 << 20),
             door: Door::clear(),
+            certificate_age: Age { max: Some(AGE), grace: Some(LIFE) },
             draining: drain.watch(),
         };
         Self { decider, access, api, serve, _drain: drain, tokens }
@@ -135,6 +140,17 @@ impl World {
     ) -> Answered {
         let (shown, token) = self.column(column);
         self.send(shown, request(method, path, body, token), false).await
+    }
+
+    /// Opens a connection that shows `shown` and asks nothing; returns once it has ended.
+    pub(super) async fn idle(&self, shown: Shown) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let served = self.serve.serve(ours, "test", shown);
+        let (_sender, connection) =
+            http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), TokioIo::new(theirs))
+                .await
+                .unwrap();
+        tokio::join!(served, async { connection.await.unwrap() });
     }
 
     /// Sends one request on a connection of its own.

@@ -11,7 +11,7 @@ use super::failure::{Ended, Failure};
 use super::length;
 use super::output::{Cell, Style, Table, Tone, cell, clean};
 use super::reach::Reach;
-use crate::access::{LIFE_MAX, Permission, Role};
+use crate::access::{ChangeError, LIFE_MAX, Permission, Role, is_name};
 use crate::admin::encode;
 use crate::admin::view::{Revoked, TokenCreated, TokenRow, Tokens, Whoami};
 
@@ -77,8 +77,8 @@ enum TokenCommand {
     /// Make a token and print it; it is never shown again
     #[command(after_help = CREATE_HELP)]
     Create {
-        /// What to call it in lists and audit events
-        #[arg(long)]
+        /// What to call it in lists and audit events: 1 to 64 letters, digits and any of . _ - @ / :
+        #[arg(long, value_parser = token_name)]
         name: String,
         /// What it may do
         #[arg(long)]
@@ -140,6 +140,10 @@ fn life(text: &str) -> Result<Life, String> {
     }
     let life = length::within(text, Duration::from_secs(1)..=LIFE_MAX);
     life.map(|life| Life(Some(life))).map_err(|error| format!("never, or {error}"))
+}
+
+fn token_name(text: &str) -> Result<String, String> {
+    is_name(text).then(|| text.to_owned()).ok_or_else(|| ChangeError::Name.to_string())
 }
 
 impl AdminArgs {

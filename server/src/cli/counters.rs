@@ -147,17 +147,11 @@ impl CountersArgs {
     fn reset(&self, key: &str, consent: Consent) -> Result<(), Failure> {
         let (reach, target) = (&self.reach, format!("/v1/counters/{key}"));
         let change = format!("forgets what the counter {key} has counted");
-        match consent.step(&change, key, &format!("tollgate counters reset {key}"))? {
-            Step::Show => reach.print(&reach.get(&target)?, name, |row: &CounterRow, style| {
-                format!("would forget (--yes does it):\n{}", change_text(row, style))
-            }),
-            Step::Do => {
-                let names = |Reset { reset, .. }: &Reset| name(reset);
-                reach.print(&reach.delete(&target)?, names, |Reset { reset, .. }: &Reset, style| {
-                    format!("forgotten:\n{}", change_text(reset, style))
-                })
-            }
-        }
+        let again = format!("tollgate counters reset {key}");
+        let dry_run = consent.step(&change, key, &again)? == Step::Show;
+        let target = format!("{target}?dry_run={dry_run}");
+        let names = |Reset { reset, .. }: &Reset| name(reset);
+        reach.print(&reach.delete(&target)?, names, reset_text)
     }
 }
 
@@ -169,11 +163,10 @@ fn names(page: &Counters) -> Vec<String> {
     page.counters.iter().map(|row| row.key.clone()).collect()
 }
 
-/// What a reset changes, as the audit log has it.
-fn change_text(row: &CounterRow, style: &Style) -> String {
-    let before =
-        row.hits.map_or("unknown: it has no limit".to_owned(), |hits| format!("{hits} hits"));
-    format!("{}  before  {before}\n  after   0 hits\n", show(row, style))
+/// What a reset changes, as the audit log has it: `-` where nobody knows the hits.
+fn reset_text(Reset { reset, dry_run }: &Reset, style: &Style) -> String {
+    let what = if *dry_run { "would forget (--yes does it):" } else { "forgotten:" };
+    format!("{what}\n{}  before  {}\n  after   0\n", show(reset, style), cell(reset.hits))
 }
 
 /// Why a counter stands there without a limit.

@@ -20,16 +20,18 @@ mod status;
 mod variables;
 mod version;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use self::exit::Cause;
 pub use self::exit::Exit;
 pub use self::failure::Failure;
 use self::failure::{Ended, next};
 use self::output::{Output, clean};
+use crate::access::TokensFileError;
 use crate::config::{Config, schema};
 use crate::log;
 use crate::node::{self, Greeting};
@@ -156,8 +158,32 @@ impl Cli {
                 AddressArgs { decide_address: None, http_address: None, admin_address: None };
             return Self { command, addresses };
         }
-        Self::parse()
+        Self::try_parse().unwrap_or_else(|error| wrong_call(&error))
     }
+}
+
+/// Ends the process of a call that is not understood, or asks for help.
+fn wrong_call(error: &clap::Error) -> ! {
+    // Where standard error is closed, the exit code has to do.
+    drop(error.print());
+    if error.use_stderr() {
+        let words = std::env::args_os().skip(1);
+        output::words(&format!("next: {} --help", command_of(&mut Cli::command(), words)));
+    }
+    std::process::exit(error.exit_code())
+}
+
+/// The command that a call is for, as far as its words name one.
+fn command_of(root: &mut clap::Command, words: impl Iterator<Item = OsString>) -> String {
+    root.build();
+    let (mut command, mut text) = (&*root, "tollgate".to_owned());
+    for word in words {
+        if let Some(found) = command.find_subcommand(&word) {
+            text.push_str(&format!(" {}", found.get_name()));
+            command = found;
+        }
+    }
+    text
 }
 
 /// Whether this process was started as envoyproxy/ratelimit is, whose deployments call a binary of
@@ -233,13 +259,20 @@ fn serve(file: &Path) -> Ended {
 
 /// How a node ended that was to serve; `check` says what is wrong with its configuration.
 fn served(ended: anyhow::Result<()>, check: impl Into<std::borrow::Cow<'static, str>>) -> Ended {
-    match ended {
-        Ok(()) => Ok(Exit::Done),
+    let error = match ended {
+        Ok(()) => return Ok(Exit::Done),
+        Err(error) => error,
+    };
+    // `check` does not read the tokens.
+    let tokens = error.chain().find_map(|cause| cause.downcast_ref::<TokensFileError>());
+    let look = tokens.map(|tokens| format!("ls -l {}", clean(&tokens.path().to_string_lossy())));
+    match (error, look) {
+        (error, Some(look)) => Err(Failure::because(Cause::Configuration, &error, look)),
         // A certificate is a part of the configuration.
-        Err(error) if error.chain().any(|cause| cause.is::<MaterialError>()) => {
+        (error, None) if error.chain().any(|cause| cause.is::<MaterialError>()) => {
             Err(Failure::because(Cause::Configuration, &error, check))
         }
-        Err(error) => Err(Failure::because(Cause::Other, &error, next::STATUS)),
+        (error, None) => Err(Failure::because(Cause::Other, &error, next::STATUS)),
     }
 }
 
@@ -261,6 +294,20 @@ mod tests {
         for command in [&["schema"][..], &["serve", "-c", "a.yaml"], &["limits", "list"]] {
             let error = Cli::try_parse_from(flags.iter().chain(command)).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_call_is_sent_to_the_help_of_its_command() {
+        for (call, expected) in [
+            (&["status", "--no"][..], "tollgate status"),
+            (&["admin", "token", "create"], "tollgate admin token create"),
+            (&["-o", "json", "admin", "whoami", "x"], "tollgate admin whoami"),
+            (&["nothing"], "tollgate"),
+            (&[], "tollgate"),
+        ] {
+            let words = call.iter().map(OsString::from);
+            assert_eq!(command_of(&mut Cli::command(), words), expected);
         }
     }
 

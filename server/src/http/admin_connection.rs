@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
@@ -17,6 +18,7 @@ use tollgate_runtime::patience::Patient;
 use tollgate_runtime::stream::{Peer, Stream};
 
 use super::admin::{Admin, Room};
+use super::beginning::Beginning;
 use super::connection::Http1Bounds;
 use crate::access::Shown;
 use crate::budget::Budget;
@@ -26,6 +28,12 @@ use crate::tls::Door;
 
 /// Calls in flight on one HTTP/2 connection: operators and their dashboards have a few.
 const STREAMS_MAX: u32 = 32;
+
+/// How old a connection becomes whose peer showed a certificate. The certificate is looked at once,
+/// when the connection begins: its end, and an authority that vouches for it no longer, are heeded by
+/// the next one.
+pub(crate) const CERTIFICATE_AGE: Age =
+    Age { max: Some(Duration::from_secs(60 * 60)), grace: Some(Duration::from_secs(60)) };
 
 /// Serves operators.
 #[derive(Clone)]
@@ -38,6 +46,8 @@ pub struct ServeAdmin {
     pub budget: Budget,
     /// How connections come in.
     pub door: Door,
+    /// How old connections become whose peers showed a certificate.
+    pub certificate_age: Age,
     /// Ends connections once their requests are answered.
     pub draining: Draining,
 }
@@ -64,6 +74,10 @@ impl ServeAdmin {
         peer: impl Display + 'static,
         shown: Shown,
     ) -> impl Future<Output = ()> + 'static {
+        let age = match &shown {
+            Shown::Names(names) if !names.is_empty() => self.certificate_age,
+            _ => Age::UNBOUNDED,
+        };
         let (handler, shown) = (self.handler.clone(), Arc::new(shown));
         let room = Room { bounds: self.http1, budget: self.budget };
         let service = service_fn(move |request: Request<Incoming>| {
@@ -72,8 +86,9 @@ impl ServeAdmin {
         });
         let http2 = Http2Bounds { streams_max: STREAMS_MAX, ..Http2Bounds::default() };
         let builder = builder(self.http1, http2, self.budget);
-        let stream = TokioIo::new(Patient::new(stream, http2.patience));
-        let ends = Ends { draining: self.draining.clone(), age: Age::UNBOUNDED };
+        let stream = Beginning::new(Patient::new(stream, http2.patience), self.http1.head_timeout);
+        let stream = TokioIo::new(stream);
+        let ends = Ends { draining: self.draining.clone(), age };
         async move {
             let connection = builder.serve_connection(stream, service);
             until_drained(connection, |one| one.graceful_shutdown(), ends, "admin", peer).await;

@@ -7,12 +7,14 @@ mod admin;
 mod admin_connection;
 mod admin_grpc;
 pub(crate) mod answer;
+mod beginning;
 mod connection;
 mod decide;
 mod ratelimit_page;
 pub(crate) mod v1;
 
 pub use admin::Admin;
+pub(crate) use admin_connection::CERTIFICATE_AGE;
 pub use admin_connection::ServeAdmin;
 pub use answer::Answer;
 pub use connection::{Http1Bounds, ServeHttp};

@@ -19,7 +19,9 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::decide::Decider;
 use crate::grpc::{Health, Http2Bounds, RateLimit, Router, ServeGrpc, Stopwatches};
-use crate::http::{Admin, DecideHttp, Http1Bounds, NativeHttp, ServeAdmin, ServeHttp};
+use crate::http::{
+    Admin, CERTIFICATE_AGE, DecideHttp, Http1Bounds, NativeHttp, ServeAdmin, ServeHttp,
+};
 use crate::metrics;
 use crate::native::{self, Native};
 use crate::reload::ConfigStatus;
@@ -129,8 +131,8 @@ impl Listeners {
         }));
         let handler = Admin { api: Arc::clone(&api), metrics, access };
         let door = door("admin", &at.admin_tls, Protocol::Either)?;
-        let draining = operators.clone();
-        let admin = ServeAdmin { handler, http1: bounds, budget, door, draining };
+        let (certificate_age, draining) = (CERTIFICATE_AGE, operators.clone());
+        let admin = ServeAdmin { handler, http1: bounds, budget, door, certificate_age, draining };
         let page_address = page.as_ref().map(|(address, _)| *address);
         tell(&api, addresses, socket.as_ref(), page_address, shares, &renewals);
         let socket = socket.map(|socket| Served::start(socket, admin.clone(), operators));

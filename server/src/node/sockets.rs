@@ -61,7 +61,7 @@ impl Sockets {
 }
 
 fn admin_socket() -> Option<AdminSocket> {
-    let bound = admin::default_path().and_then(|path| AdminSocket::bind(&path));
+    let bound = AdminSocket::bind(&admin::default_path());
     match bound {
         Ok(socket) => {
             let address = socket.path().display();

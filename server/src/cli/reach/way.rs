@@ -101,7 +101,7 @@ impl Flags {
             (None, Some(url), _) => Endpoint::parse(url).map_err(wrong)?,
             (None, None, Some(url)) => Endpoint::parse(&url.to_string_lossy())
                 .map_err(|message| wrong(format!("{ENDPOINT}: {message}")))?,
-            (None, None, None) => Endpoint::Socket(default_path().map_err(refused)?),
+            (None, None, None) => Endpoint::Socket(default_path()),
         };
         match endpoint {
             Endpoint::Socket(path) => Ok(Endpoint::Socket(usable_path(path).map_err(refused)?)),
