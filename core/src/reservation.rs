@@ -185,9 +185,10 @@ impl<T> Reservations<T> {
         self.by_id.insert(reservation.id, (reservation, with));
     }
 
-    /// The reservation of this name, if it has not ended.
-    pub fn find(&self, id: ReservationId, now: Now) -> Option<&(Reservation, T)> {
-        self.by_id.get(&id).filter(|(reservation, _)| reservation.end > now.log)
+    /// The reservation of this name, if it has not ended. The numbers of its parts may be changed,
+    /// nothing else.
+    pub fn find(&mut self, id: ReservationId, now: Now) -> Option<&mut (Reservation, T)> {
+        self.by_id.get_mut(&id).filter(|(reservation, _)| reservation.end > now.log)
     }
 
     /// Takes out a reservation that was committed or cancelled.

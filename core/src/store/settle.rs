@@ -25,7 +25,7 @@ pub enum Cost {
 pub struct Part {
     /// Which bucket.
     pub key: Key,
-    /// The numbers that judged it, and judge its settling.
+    /// The numbers that judge it.
     pub quota: Quota,
     /// Whose share of the store a new bucket counts against.
     pub domain: DomainTag,
@@ -70,8 +70,8 @@ pub enum Unsettled {
 }
 
 /// Spends `hits` of a reservation in the windows of now, and gives up all that it held. It spends
-/// what it held in any case, and more only where every enforced limit has room for it beside what
-/// others hold: no limit is ever exceeded.
+/// only what every enforced limit has room for beside what others hold, which is all that it held
+/// unless a limit was lowered since: no limit is ever exceeded.
 ///
 /// # Errors
 /// [`Unsettled`]; nothing is spent then.

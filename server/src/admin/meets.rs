@@ -1,14 +1,13 @@
 //! From a counter back to the limit that leads to it.
 //!
-//! A counter keeps neither its limit nor its number, so that a reload keeps counts. Its label's
-//! entries are matched again by the same code as a request's, and the limit is the one whose
-//! operation has the counter's key. Where the label is cut or the rule is gone there is none.
+//! A counter keeps neither its limit nor its number, so that a reload keeps counts:
+//! [`Active::met`] finds them anew.
 
 use tollgate_core::bucket::{Bucket, FixedWindow, Kind, Outcome, Plain};
-use tollgate_core::descriptor::{Charge, Descriptor, Request};
+use tollgate_core::descriptor::Charge;
 use tollgate_core::key::Key;
 use tollgate_core::limit::{Quota, Unit};
-use tollgate_core::plan::{Label, Operation, Plan};
+use tollgate_core::plan::Label;
 use tollgate_core::store::{FULL, Slot};
 use tollgate_core::time::Now;
 
@@ -19,7 +18,7 @@ use crate::decide::Active;
 /// A counter as operators see it now.
 pub(super) fn row(active: &Active, slot: &Slot<'_>, now: Now) -> CounterRow {
     let parsed = Label::parse(slot.text);
-    let met = meet(active, slot, |operation| {
+    let met = active.met(slot.key, slot.text, |operation| {
         let row: Option<LimitRow> = operation.limit.map(|limit| {
             let domain = parsed.as_ref().map_or("", |(domain, _)| domain);
             limits::row(domain, limit)
@@ -51,7 +50,7 @@ pub(super) fn hits(active: &Active, slot: &Slot<'_>, now: Now) -> Option<u64> {
         let any = Quota::per_unit(u32::MAX, Unit::Second);
         return Some(FixedWindow::from(*compact).charge(&any, Charge::Hits(0), now).before);
     }
-    meet(active, slot, |operation| peek(slot.bucket, &operation.quota, now).before)
+    active.met(slot.key, slot.text, |operation| peek(slot.bucket, &operation.quota, now).before)
 }
 
 /// The key as 32 hexadecimal digits.
@@ -67,15 +66,6 @@ pub(crate) fn parse_key(text: &str) -> Option<Key> {
     let (high, low) = text.split_at(16);
     let half = |text| u64::from_str_radix(text, 16).ok();
     Some(Key::from_halves(half(high)?, half(low)?))
-}
-
-/// Shows `then` the operation of a configured limit that leads to the slot.
-fn meet<R>(active: &Active, slot: &Slot<'_>, then: impl FnOnce(&Operation<'_>) -> R) -> Option<R> {
-    let (domain, entries) = Label::parse(slot.text)?;
-    let descriptors = [Descriptor { entries: &entries, limit_override: None, charge: None }];
-    let request = Request { domain, descriptors: &descriptors, hits_addend: 0 };
-    let plan = Plan::of(&active.limits, &request);
-    plan.operations.iter().find(|operation| operation.key == slot.key).map(then)
 }
 
 fn peek(bucket: &Bucket, quota: &Quota, now: Now) -> Outcome {

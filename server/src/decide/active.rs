@@ -5,8 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use tollgate_core::decision::Modes;
 use tollgate_core::descriptor::INLINE_DOMAIN;
-use tollgate_core::key::KeySecret;
+use tollgate_core::descriptor::{Descriptor, Request};
+use tollgate_core::key::{Key, KeySecret};
 use tollgate_core::limit::{Domain, HeaderStyle, LimitSet};
+use tollgate_core::plan::{Label, Operation, Plan};
 use tollgate_core::tally::NEAR_LIMIT_RATIO;
 use tollgate_proto::ratelimit::HeaderNames;
 
@@ -98,6 +100,23 @@ impl Active {
     /// Whether it decides.
     pub fn is_loaded(&self) -> bool {
         self.is_loaded
+    }
+
+    /// Shows `then` the operation of a configured limit that leads to the bucket `key`, of which
+    /// `text` is the label. A bucket keeps neither its limit nor its number, so its label's entries
+    /// are matched again by the same code as a request's. None where the label is cut, the rule is
+    /// gone, or the caller brought the limit.
+    pub fn met<R>(
+        &self,
+        key: Key,
+        text: &str,
+        then: impl FnOnce(&Operation<'_>) -> R,
+    ) -> Option<R> {
+        let (domain, entries) = Label::parse(text)?;
+        let descriptors = [Descriptor { entries: &entries, limit_override: None, charge: None }];
+        let request = Request { domain, descriptors: &descriptors, hits_addend: 0 };
+        let plan = Plan::of(&self.limits, &request);
+        plan.operations.iter().find(|operation| operation.key == key).map(then)
     }
 
     /// Which headers this domain's answers carry.

@@ -1,8 +1,8 @@
 //! Reservations of one node: hits that are held until their cost is known.
 //!
 //! The rules are core's ([`tollgate_core::reservation`], [`tollgate_core::store`]); here is the one
-//! record behind its lock. A reservation owns what it needs: it outlives the configuration that it
-//! was made by, and is settled by the numbers that it was made by.
+//! record behind its lock. A reservation owns what it needs, for it outlives the configuration that
+//! it was made by; where a limit still stands, it is settled by the numbers of now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,14 +131,21 @@ impl Decider {
     }
 
     /// Spends what a reservation really needed, in the windows of now, and frees the rest of what it
-    /// held. More than it held is spent only as far as every enforced limit has room.
+    /// held. More than it held is spent only as far as every enforced limit has room, and of what it
+    /// held no more than limits allow that were lowered since.
     ///
     /// # Errors
     /// [`Unsettled`].
     pub fn commit(&self, id: ReservationId, hits: u64) -> Result<Settlement, Unsettled> {
         let mut reservations = self.reservations.lock();
         let now = self.now();
-        let reservation = open(&reservations, id, now)?;
+        let reservation = open(&mut reservations, id, now)?;
+        let active = self.active();
+        for part in &mut reservation.parts {
+            let quota = active.met(part.key, &part.text, |operation| operation.quota);
+            // One that is gone, or that the caller brought, bounds as it did.
+            part.quota = quota.unwrap_or(part.quota);
+        }
         let settled = self.ledger.settle(reservation, hits, now);
         let (settlement, figures) = closed(&mut reservations, id, settled)?;
         drop(reservations);
@@ -153,7 +160,7 @@ impl Decider {
     pub fn cancel(&self, id: ReservationId) -> Result<Settlement, Unsettled> {
         let mut reservations = self.reservations.lock();
         let now = self.now();
-        let reservation = open(&reservations, id, now)?;
+        let reservation = open(&mut reservations, id, now)?;
         let released = self.ledger.release(reservation, now);
         Ok(closed(&mut reservations, id, released)?.0)
     }
@@ -203,9 +210,13 @@ impl Decider {
 
 pub(super) type Record = Reservations<Vec<Arc<LimitFigures>>>;
 
-fn open(reservations: &Record, id: ReservationId, now: Now) -> Result<&Reservation, Unsettled> {
+fn open(
+    reservations: &mut Record,
+    id: ReservationId,
+    now: Now,
+) -> Result<&mut Reservation, Unsettled> {
     let found = reservations.find(id, now).ok_or(Unsettled::Unknown)?;
-    Ok(&found.0)
+    Ok(&mut found.0)
 }
 
 /// Takes the reservation out of the record, unless it stands.

@@ -136,6 +136,21 @@ fn a_reservation_outlives_the_configuration_that_made_it() {
 }
 
 #[test]
+fn a_commit_after_a_reload_is_judged_by_the_numbers_of_now() {
+    for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+        for (now, wanted, charged) in [(30, 80, 30), (30, u64::MAX, 30), (200, 150, 150)] {
+            let (_, decider) = one(algorithm);
+            let id = reserve(&decider, &["a"], 80).unwrap().unwrap();
+            decider.replace(active(vec![("a", limit("a", quota(now, algorithm)))]));
+            let settlement = decider.commit(id, wanted).unwrap();
+            assert_eq!(settlement.charged, charged, "{algorithm:?} {now}");
+            assert_eq!(settlement.uncharged, wanted - charged);
+            assert_eq!(u64::from(left(&decider, "a")), u64::from(now) - charged);
+        }
+    }
+}
+
+#[test]
 fn all_or_none_is_held_although_the_domain_counts_each_limit_by_itself() {
     let wide = ("wide", limit("wide", quota(100, Algorithm::FixedWindow)));
     let narrow = ("narrow", limit("narrow", quota(5, Algorithm::SlidingWindow)));
