@@ -5,8 +5,8 @@
 //! Limits here are mostly a year long: a window that turns during a test would be a new count.
 
 mod access;
-mod command_line;
 mod client;
+mod command_line;
 mod door;
 mod drain;
 mod environment;
@@ -31,6 +31,7 @@ mod reference_example;
 mod reload;
 mod rollout;
 mod scarce;
+mod schemathesis;
 mod semantics;
 mod siege;
 mod statistics;

@@ -33,6 +33,7 @@ use self::output::{Output, clean};
 use crate::config::{Config, schema};
 use crate::log;
 use crate::node::{self, Greeting};
+use crate::openapi;
 use crate::reload::{self, Loaded};
 use crate::tls::MaterialError;
 
@@ -66,6 +67,10 @@ Examples:
 const SCHEMA_HELP: &str = "\
 Examples:
   tollgate schema > tollgate.schema.json";
+
+const OPENAPI_HELP: &str = "\
+Examples:
+  tollgate openapi > openapi.yaml";
 
 /// What stands under the help of `tollgate` itself.
 fn after_help() -> String {
@@ -127,6 +132,9 @@ enum Command {
     /// Print the JSON Schema of tollgate.yaml
     #[command(after_help = SCHEMA_HELP)]
     Schema,
+    /// Print the OpenAPI document of what a node serves over HTTP
+    #[command(after_help = OPENAPI_HELP)]
+    Openapi,
     /// Show the limits of the node on this machine
     Limits(limits::LimitsArgs),
     /// Find, show and reset live counters of the node on this machine
@@ -186,6 +194,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             output::result(&schema())?;
             Ok(Exit::Done)
         }
+        Some(Command::Openapi) => openapi(),
         Some(Command::Limits(limits)) => limits.run(),
         Some(Command::Counters(counters)) => counters.run(),
         Some(Command::Explain(explain)) => explain.run(),
@@ -195,6 +204,13 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Man(man)) => man.run(),
         Some(Command::Version(version)) => version.run(),
     }
+}
+
+fn openapi() -> Ended {
+    let text = openapi::yaml();
+    let text = text.map_err(|error| Failure::new(Cause::Other, error.to_string(), next::STATUS))?;
+    output::result(&text)?;
+    Ok(Exit::Done)
 }
 
 fn bare(addresses: &AddressArgs) -> Ended {
