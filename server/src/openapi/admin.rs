@@ -23,24 +23,20 @@ impl Make<'_> {
         match self.verb.does {
             Does::ListLimits => self
                 .of::<view::Limits>("listLimits", "Shows the limits that decide.")
-                .query("domain", "Only those of this domain.", json!({ "type": "string" }))
-                .query(
-                    "path",
-                    "Only those whose path has this in it.",
-                    json!({ "type": "string" }),
-                ),
+                .query("domain", "Only those of this domain.", &text())
+                .query("path", "Only those whose path has this in it.", &text()),
             Does::FindCounters => searched(self),
             Does::TopCounters => self
                 .of::<view::Counters>("topCounters", "Shows the greatest counters.")
-                .query("by", "By what. Default: hits.", json!({ "enum": ["hits", "fill"] }))
-                .query("n", "How many. Default: 20.", rows()),
+                .query("by", "By what. Default: hits.", &json!({ "enum": ["hits", "fill"] }))
+                .query("n", "How many. Default: 20.", &rows()),
             Does::ShowCounter => self
                 .of::<view::CounterRow>("showCounter", "Shows one counter.")
-                .of_key("The counter's key.", key())
+                .of_key("The counter's key.", &key())
                 .error(404, "`no_counter`: it may have ended or been reset."),
             Does::ResetCounter => self
                 .of::<view::Reset>("resetCounter", "Forgets what a counter has counted.")
-                .of_key("The counter's key.", key())
+                .of_key("The counter's key.", &key())
                 .error(404, "`no_counter`: it may have ended or been reset.")
                 .dry_run(),
             Does::Explain => {
@@ -61,7 +57,7 @@ impl Make<'_> {
             }
             Does::RevokeToken => self
                 .of::<view::Revoked>("revokeToken", "Ends a token.")
-                .of_key("The token's public part.", json!({ "type": "string", "minLength": 1 }))
+                .of_key("The token's public part.", &json!({ "type": "string", "minLength": 1 }))
                 .error(404, "`no_token`: there is none of this name.")
                 .dry_run(),
         }
@@ -69,7 +65,7 @@ impl Make<'_> {
 
     fn of<Told: JsonSchema>(self, id: &'static str, about: &str) -> Operation {
         let Self { verb, schemas } = self;
-        let told = answer("It was done.", schemas.written::<Told>());
+        let told = answer("It was done.", &schemas.written::<Told>());
         let operation = Operation {
             path: path(verb.path),
             method: verb.method,
@@ -93,15 +89,15 @@ impl Make<'_> {
 /// Long: it has every filter.
 fn searched(make: Make<'_>) -> Operation {
     make.of::<view::Counters>("findCounters", "Finds live counters, by key, in pages.")
-        .query("domain", "Only those of this domain.", json!({ "type": "string" }))
-        .query("contains", "Only those whose label has this in it.", json!({ "type": "string" }))
-        .query("over", "Only those with nothing left.", json!({ "type": "boolean" }))
-        .query("after", "Where the page starts: `next` of the one before.", from())
-        .query("limit", "Rows of a page. Default: 100.", rows())
+        .query("domain", "Only those of this domain.", &text())
+        .query("contains", "Only those whose label has this in it.", &text())
+        .query("over", "Only those with nothing left.", &switch())
+        .query("after", "Where the page starts: `next` of the one before.", &from())
+        .query("limit", "Rows of a page. Default: 100.", &rows())
 }
 
 impl Operation {
-    fn parameter(mut self, place: &str, name: &str, about: &str, schema: Value) -> Self {
+    fn parameter(mut self, place: &str, name: &str, about: &str, schema: &Value) -> Self {
         self.parameters.push(json!({
             "name": name,
             "in": place,
@@ -113,7 +109,7 @@ impl Operation {
     }
 
     /// It takes this in its query.
-    fn query(self, name: &str, about: &str, schema: Value) -> Self {
+    fn query(self, name: &str, about: &str, schema: &Value) -> Self {
         let mut operation = self.parameter("query", name, about, schema);
         if let Some(parameter) = operation.parameters.last_mut() {
             parameter["allowEmptyValue"] = true.into();
@@ -122,7 +118,7 @@ impl Operation {
     }
 
     /// Its path's last part stands for something.
-    fn of_key(self, about: &str, schema: Value) -> Self {
+    fn of_key(self, about: &str, schema: &Value) -> Self {
         let start = self.path.rfind('{').map_or(0, |at| at + 1);
         let name = self.path.get(start..self.path.len() - 1).unwrap_or_default().to_owned();
         self.parameter("path", &name, about, schema)
@@ -131,7 +127,7 @@ impl Operation {
     /// It can say what it would change.
     fn dry_run(self) -> Self {
         let about = "Only say what would be changed. Default: false.";
-        self.query("dry_run", about, json!({ "type": "boolean" }))
+        self.query("dry_run", about, &switch())
     }
 
     /// It reads a body, for which there may be no room.
@@ -149,6 +145,14 @@ fn path(text: &str) -> String {
         Some(last) if !last.is_empty() => format!("{start}{{{}}}", last.to_ascii_lowercase()),
         _ => text.to_owned(),
     }
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn switch() -> Value {
+    json!({ "type": "boolean" })
 }
 
 fn key() -> Value {

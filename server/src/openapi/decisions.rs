@@ -29,6 +29,7 @@ fn one(schemas: &mut Schemas, path: &str, verb: Verb) -> Operation {
         Verb::Reserve => make
             .of::<request::Reserve, response::Reserve<'static>>("reserve", Who::EverybodyOrToken)
             .decides::<response::Reserve<'static>>()
+            .settled_by(["commit", "cancel"])
             .once(),
         Verb::Commit => make
             .of::<request::Commit, response::Commit<'static>>("commit", Who::Everybody)
@@ -53,7 +54,7 @@ struct Make<'a> {
 impl Make<'_> {
     fn of<Asked: JsonSchema, Told: JsonSchema>(self, id: &'static str, who: Who) -> Operation {
         let body = self.schemas.read::<Asked>();
-        let told = answer("It was done, or it may pass.", self.schemas.written::<Told>());
+        let told = answer("It was done, or it may pass.", &self.schemas.written::<Told>());
         let operation = Operation {
             path: self.path.to_owned(),
             method: "POST",
@@ -91,9 +92,9 @@ impl Operation {
     fn decides<Told: JsonSchema>(mut self) -> Self {
         let told = json!({ "$ref": format!("#/components/schemas/{}", Told::schema_name()) });
         if let Some(allowed) = self.responses.get_mut("200") {
-            *allowed = with_headers(answer("Allowed.", told.clone()), false);
+            *allowed = with_headers(answer("Allowed.", &told), false);
         }
-        let denied = with_headers(answer("Denied: a limit says no.", told), true);
+        let denied = with_headers(answer("Denied: a limit says no.", &told), true);
         self.responses.insert("429".to_owned(), denied);
         self.asks()
     }
@@ -101,6 +102,16 @@ impl Operation {
     /// It is about a reservation.
     fn settles(self) -> Self {
         self.error(404, "`unknown_reservation`: it ended, or was committed or cancelled.")
+    }
+
+    /// The reservation that it makes is settled by one of these operations.
+    fn settled_by<const N: usize>(mut self, operations: [&str; N]) -> Self {
+        let body = json!({ "reservation": "$response.body#/reservation" });
+        let link = |id: &str| (id.to_owned(), json!({ "operationId": id, "requestBody": body }));
+        if let Some(allowed) = self.responses.get_mut("200") {
+            allowed["links"] = Map::from_iter(operations.map(link)).into();
+        }
+        self
     }
 
     /// It may have an idempotency key.

@@ -19,8 +19,8 @@ pub(super) fn request() -> Value {
     ]);
     let negative = || json!({ "type": ["boolean", "null"] });
     let descriptor = object([
-        ("entries", list(entry)),
-        ("limit", nullable(limit)),
+        ("entries", list(&entry)),
+        ("limit", nullable(&limit)),
         ("hits_addend", number(u64::MAX)),
         ("hitsAddend", number(u64::MAX)),
         ("is_negative_hits", negative()),
@@ -28,7 +28,7 @@ pub(super) fn request() -> Value {
     ]);
     let mut request = object([
         ("domain", text()),
-        ("descriptors", list(descriptor)),
+        ("descriptors", list(&descriptor)),
         ("hits_addend", number(u64::from(u32::MAX))),
         ("hitsAddend", number(u64::from(u32::MAX))),
     ]);
@@ -43,11 +43,11 @@ fn object<const N: usize>(properties: [(&str, Value); N]) -> Value {
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
-fn list(items: Value) -> Value {
+fn list(items: &Value) -> Value {
     json!({ "type": ["array", "null"], "items": items })
 }
 
-fn nullable(schema: Value) -> Value {
+fn nullable(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 

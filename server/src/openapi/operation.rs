@@ -83,7 +83,7 @@ impl Operation {
 }
 
 /// A response with a body of JSON.
-pub(super) fn answer(description: &str, schema: Value) -> Value {
+pub(super) fn answer(description: &str, schema: &Value) -> Value {
     json!({
         "description": description,
         "content": { "application/json": { "schema": schema } },
