@@ -20,6 +20,7 @@ pub mod log;
 pub mod metrics;
 pub mod native;
 pub mod node;
+mod openapi;
 pub mod reload;
 pub mod state;
 pub mod statistics;

@@ -32,6 +32,7 @@ mod reference_example;
 mod reload;
 mod rollout;
 mod scarce;
+mod schemathesis;
 mod semantics;
 mod siege;
 mod statistics;

@@ -18,10 +18,16 @@ struct Generated {
     path: &'static str,
 }
 
-const GENERATED: [Generated; 1] = [Generated {
-    command: &["run", "--quiet", "--locked", "--package", "tollgate-server", "--", "schema"],
-    path: "docs/tollgate.schema.json",
-}];
+const GENERATED: [Generated; 2] = [
+    Generated {
+        command: &["run", "--quiet", "--locked", "--package", "tollgate-server", "--", "schema"],
+        path: "docs/tollgate.schema.json",
+    },
+    Generated {
+        command: &["run", "--quiet", "--locked", "--package", "tollgate-server", "--", "openapi"],
+        path: "docs/openapi.yaml",
+    },
+];
 
 /// Writes the Rust code of our `.proto` files: the test that compares it knows how.
 pub(crate) fn code() -> Result<()> {

@@ -52,6 +52,12 @@ fn without_a_header_a_caller_is_anybody_and_with_a_wrong_one_nobody() {
         caller.expect(Permission::InlineLimits),
         Err(Forbidden::Permission(Permission::InlineLimits))
     );
+    // Whoever is known may not; whoever shows nothing may come again with credentials.
+    let inline = |shown| access.permitted(Permission::InlineLimits, shown, open);
+    let forbidden = Forbidden::Permission(Permission::InlineLimits);
+    assert_eq!(inline(Some(&right)), Err(forbidden.into()));
+    assert_eq!(inline(None), Err(Rejected::Needed(Permission::InlineLimits).into()));
+    assert_eq!(access.permitted(Permission::Refund, None, open).unwrap().who, Who::Anybody);
     let text = right.to_str().unwrap();
     for wrong in ["", "Bearer", "Bearer ", "Basic YTpi", &text[..text.len() - 1], &text[7..]] {
         let wrong = HeaderValue::from_str(wrong).unwrap();

@@ -24,7 +24,8 @@ pub(crate) use meets::parse_key;
 pub(crate) use query::encode;
 pub(crate) use serve::{CONNECTIONS_MAX as SOCKET_CONNECTIONS_MAX, Served, SocketConnections};
 pub use socket::{AdminSocket, SocketError, default_path, usable_path};
-pub(crate) use verbs::{Found, NotFound, find};
+pub(crate) use tokens::Asked as TokenAsked;
+pub(crate) use verbs::{Does, Found, NotFound, VERBS, Verb, find};
 
 #[cfg(test)]
 mod access_tests;

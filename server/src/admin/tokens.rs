@@ -2,27 +2,36 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tollgate_core::time::{NANOS_PER_SECOND, Wall};
 
 use super::api::Refused;
 use super::instant;
 use super::view::{Revoked, TokenCreated, TokenRow, Tokens, Whoami};
-use crate::access::{Access, Caller, ChangeError, LIFE, Permission, Record, Role, Wanted, Who};
+use crate::access::{
+    Access, Caller, ChangeError, LIFE, LIFE_MAX, Permission, Record, Role, Wanted, Who,
+};
 use crate::audit::{self, Action, Audit, NOTHING};
+use crate::http::v1::Object;
 
 /// The body of `POST /v1/tokens`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "TokenRequest")]
+pub(crate) struct Asked {
+    /// What it is called: 1 to 64 letters, digits and any of . _ - @ / :
+    #[schemars(regex(pattern = "^[A-Za-z0-9._@/:-]{1,64}$"))]
     name: String,
-    /// None: a caller of the decision API.
+    /// Its role. Absent or null: a caller of the decision API.
     #[serde(default)]
     role: Option<Role>,
+    /// Permissions beside those of the role.
     #[serde(default)]
     permissions: Vec<Permission>,
-    /// Absent: the default; null: never.
+    /// How long it lasts. Absent: 90 days; null: it never ends.
     #[serde(default, deserialize_with = "present")]
+    #[schemars(range(min = 1, max = LIFE_MAX.as_secs()))]
     expires_seconds: Option<Option<u64>>,
 }
 
@@ -66,7 +75,7 @@ pub(super) fn create(
     body: &[u8],
     dry_run: bool,
 ) -> Result<TokenCreated, Refused> {
-    let asked: Asked = serde_json::from_slice(body).map_err(|error| {
+    let Object(asked): Object<Asked> = serde_json::from_slice(body).map_err(|error| {
         Refused::bad_request(format!(
             "a token is {{name, role, permissions, expires_seconds}}: {error}"
         ))

@@ -7,7 +7,7 @@ use crate::access::Role;
 
 /// What a verb does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Does {
+pub(crate) enum Does {
     ListLimits,
     FindCounters,
     TopCounters,
@@ -24,12 +24,12 @@ pub(super) enum Does {
 /// A method on a path.
 #[derive(Debug)]
 pub(crate) struct Verb {
-    pub(super) method: &'static str,
+    pub(crate) method: &'static str,
     /// A last part in capitals stands for anything.
-    pub(super) path: &'static str,
+    pub(crate) path: &'static str,
     /// The least role that may.
     pub(crate) role: Role,
-    pub(super) does: Does,
+    pub(crate) does: Does,
     /// It waits for a disk, so it is run where nobody else waits for it.
     pub(crate) waits: bool,
 }

@@ -2,10 +2,11 @@
 //!
 //! They are API: a field is added, never renamed. Nothing here decides or looks anything up.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One configured limit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LimitRow {
     /// The domain it stands in.
     pub domain: String,
@@ -36,14 +37,14 @@ pub struct LimitRow {
 }
 
 /// The answer of `GET /v1/limits`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// By domain, then in the order of the files.
     pub limits: Vec<LimitRow>,
 }
 
 /// One `key = value` pair.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EntryView {
     /// The pair's key.
     pub key: String,
@@ -52,7 +53,7 @@ pub struct EntryView {
 }
 
 /// One live counter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CounterRow {
     /// Its key, as 32 hexadecimal digits.
     pub key: String,
@@ -75,7 +76,7 @@ pub struct CounterRow {
 }
 
 /// The answer of `GET /v1/counters` and `GET /v1/counters/top`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Counters {
     /// By key where they were searched, the greatest first where the top was asked for.
     pub counters: Vec<CounterRow>,
@@ -85,7 +86,8 @@ pub struct Counters {
 }
 
 /// The answer of `DELETE /v1/counters/KEY`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CounterReset")]
 pub struct Reset {
     /// The counter as it was.
     pub reset: CounterRow,
@@ -95,7 +97,7 @@ pub struct Reset {
 }
 
 /// The answer of `GET /v1/whoami`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Whoami {
     /// By what the caller is known: `socket:UID`, `token:ID:NAME` or `certificate:NAME`.
     pub who: String,
@@ -106,7 +108,7 @@ pub struct Whoami {
 }
 
 /// A token without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenRow {
     /// Its public part; empty in a dry run that makes none.
     pub id: String,
@@ -125,7 +127,7 @@ pub struct TokenRow {
 }
 
 /// The answer of `GET /v1/tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tokens {
     /// The oldest first.
     pub tokens: Vec<TokenRow>,
@@ -134,7 +136,7 @@ pub struct Tokens {
 }
 
 /// The answer of `POST /v1/tokens`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenCreated {
     /// The token as it is listed from now on.
     pub made: TokenRow,
@@ -155,7 +157,7 @@ impl std::fmt::Debug for TokenCreated {
 }
 
 /// The answer of `DELETE /v1/tokens/ID`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Revoked {
     /// The token as it was.
     pub revoked: TokenRow,
@@ -165,7 +167,7 @@ pub struct Revoked {
 }
 
 /// The answer of `POST /v1/explain`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explained {
     /// The domain that was asked in.
     pub domain: String,
@@ -182,7 +184,7 @@ pub struct Explained {
 }
 
 /// What one descriptor meets and would be told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExplainedDescriptor {
     /// What was asked.
     pub entries: Vec<EntryView>,
@@ -207,7 +209,7 @@ pub struct ExplainedDescriptor {
 }
 
 /// One rule that a descriptor passes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// The entry that led to it.
     pub entry: EntryView,
@@ -221,7 +223,7 @@ pub struct Step {
 }
 
 /// One counter that a descriptor would charge.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExplainedCounter {
     /// Its key, as 32 hexadecimal digits.
     pub key: String,
@@ -238,7 +240,7 @@ pub struct ExplainedCounter {
 }
 
 /// The answer of `GET /v1/status`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The running version.
     pub version: String,
@@ -259,7 +261,7 @@ pub struct Status {
 }
 
 /// A listener.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ListenerView {
     /// `decide`, `http`, `admin` or `admin_socket`.
     pub name: String,
@@ -276,7 +278,7 @@ pub struct ListenerView {
 }
 
 /// The certificate of a listener.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsView {
     /// When the served one ends.
     pub not_after: String,
@@ -288,7 +290,7 @@ pub struct TlsView {
 }
 
 /// The state of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigView {
     /// Where it comes from.
     pub source: String,
@@ -314,7 +316,7 @@ pub struct ConfigView {
 }
 
 /// The connection to the server that the limits come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerView {
     /// Whether there is one.
     pub connected: bool,
@@ -327,7 +329,7 @@ pub struct ServerView {
 }
 
 /// The state of the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerView {
     /// Keys.
     pub keys: usize,

@@ -35,6 +35,7 @@ use crate::access::TokensFileError;
 use crate::config::{Config, schema};
 use crate::log;
 use crate::node::{self, Greeting};
+use crate::openapi;
 use crate::reload::{self, Loaded};
 use crate::tls::MaterialError;
 
@@ -68,6 +69,10 @@ Examples:
 const SCHEMA_HELP: &str = "\
 Examples:
   tollgate schema > tollgate.schema.json";
+
+const OPENAPI_HELP: &str = "\
+Examples:
+  tollgate openapi > openapi.yaml";
 
 /// What stands under the help of `tollgate` itself.
 fn after_help() -> String {
@@ -129,6 +134,9 @@ enum Command {
     /// Print the JSON Schema of tollgate.yaml
     #[command(after_help = SCHEMA_HELP)]
     Schema,
+    /// Print the OpenAPI document of what a node serves over HTTP
+    #[command(after_help = OPENAPI_HELP)]
+    Openapi,
     /// Show the limits of the node on this machine
     Limits(limits::LimitsArgs),
     /// Find, show and reset live counters of the node on this machine
@@ -212,6 +220,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             output::result(&schema())?;
             Ok(Exit::Done)
         }
+        Some(Command::Openapi) => openapi(),
         Some(Command::Limits(limits)) => limits.run(),
         Some(Command::Counters(counters)) => counters.run(),
         Some(Command::Explain(explain)) => explain.run(),
@@ -221,6 +230,13 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Man(man)) => man.run(),
         Some(Command::Version(version)) => version.run(),
     }
+}
+
+fn openapi() -> Ended {
+    let text = openapi::yaml();
+    let text = text.map_err(|error| Failure::new(Cause::Other, error.to_string(), next::STATUS))?;
+    output::result(&text)?;
+    Ok(Exit::Done)
 }
 
 fn bare(addresses: &AddressArgs) -> Ended {

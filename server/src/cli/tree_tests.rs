@@ -100,8 +100,14 @@ fn every_next_command_is_understood() {
 
 #[test]
 fn a_command_that_prints_a_result_has_its_flags() {
-    let without =
-        ["tollgate", "tollgate serve", "tollgate schema", "tollgate completion", "tollgate man"];
+    let without = [
+        "tollgate",
+        "tollgate serve",
+        "tollgate schema",
+        "tollgate openapi",
+        "tollgate completion",
+        "tollgate man",
+    ];
     for (words, mut command) in all() {
         command.build();
         // A global flag of the commands above is the command's own once the tree is built.

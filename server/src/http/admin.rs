@@ -18,9 +18,9 @@ use crate::admin::{self, Api, Found, NotFound};
 use crate::budget::{Budget, Metered};
 use crate::guard::guarded;
 use crate::metrics;
+use crate::openapi;
 
-const PATHS: &str =
-    "/livez, /readyz, /metrics, /stats and /rlconfig, and with credentials what is below /v1/";
+const PATHS: &str = "/livez, /readyz, /metrics, /stats, /rlconfig and /openapi.yaml, and with credentials what is below /v1/";
 
 /// Answers operators and their probes.
 #[derive(Clone)]
@@ -73,8 +73,10 @@ impl Admin {
                 Err(refused) => refuse(&refused),
             };
         }
-        let known =
-            matches!(path, "/" | "/livez" | "/readyz" | "/metrics" | "/stats" | "/rlconfig");
+        let known = matches!(
+            path,
+            "/" | "/livez" | "/readyz" | "/metrics" | "/stats" | "/rlconfig" | openapi::PATH
+        );
         if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
             return answer::method_not_allowed("GET, HEAD");
         }
@@ -86,6 +88,7 @@ impl Admin {
             "/metrics" => answer::text(StatusCode::OK, self.rendered()),
             "/stats" => answer::text(StatusCode::OK, self.api.stats(&self.rendered())),
             "/rlconfig" => answer::text(StatusCode::OK, self.api.rlconfig()),
+            openapi::PATH => answer::openapi(),
             _ => answer::not_found(PATHS),
         }
     }

@@ -5,12 +5,20 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
+use crate::openapi;
+
 /// An answer whose body is in memory.
 pub type Answer = Response<Full<Bytes>>;
 
 /// Plain text.
 pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     with_type(status, "text/plain; charset=utf-8", body)
+}
+
+/// The document of what is served (`tollgate openapi`).
+pub(super) fn openapi() -> Answer {
+    // The type that browsers show.
+    with_type(StatusCode::OK, "text/yaml; charset=utf-8", openapi::COMMITTED)
 }
 
 /// JSON that is already written.

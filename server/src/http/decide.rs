@@ -11,6 +11,7 @@ use super::connection::{Body, BodyError, Handle};
 use crate::error::CallError;
 use crate::grpc::RateLimit;
 use crate::guard::guarded;
+use crate::openapi;
 use crate::state::State;
 use crate::statistics::Stopwatch;
 
@@ -33,9 +34,10 @@ impl Handle for DecideHttp {
             // Any method, as the reference service takes it.
             ("/json", _) => self.decide(body).await,
             ("/healthcheck", &Method::GET | &Method::HEAD) => self.healthcheck(),
-            ("/healthcheck", _) => answer::method_not_allowed("GET, HEAD"),
+            (openapi::PATH, &Method::GET | &Method::HEAD) => answer::openapi(),
+            ("/healthcheck" | openapi::PATH, _) => answer::method_not_allowed("GET, HEAD"),
             (path, _) if path.starts_with("/v1/") => self.native.handle(&head, body).await,
-            _ => answer::not_found("/json, /healthcheck and what is below /v1/"),
+            _ => answer::not_found("/json, /healthcheck, /openapi.yaml and what is below /v1/"),
         }
     }
 }

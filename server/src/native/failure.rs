@@ -9,7 +9,7 @@ use tollgate_proto::v1::{CheckError, Malformed, Refused, to_duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::access::{Forbidden, Rejected};
+use crate::access::{Forbidden, Rejected, Unpermitted};
 use crate::budget::NoRoom;
 use crate::decide::{Unavailable, Unreserved, Unsettled};
 
@@ -184,6 +184,15 @@ impl From<Failure> for Status {
 impl From<Malformed> for Failure {
     fn from(malformed: Malformed) -> Self {
         Self::Refused(malformed.into())
+    }
+}
+
+impl From<Unpermitted> for Failure {
+    fn from(unpermitted: Unpermitted) -> Self {
+        match unpermitted {
+            Unpermitted::Rejected(rejected) => rejected.into(),
+            Unpermitted::Forbidden(forbidden) => forbidden.into(),
+        }
     }
 }
 

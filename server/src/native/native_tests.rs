@@ -163,7 +163,7 @@ fn more_than_ordinary_takes_a_permission() {
         nobody.reset(&reset, CALL).unwrap_err().word(),
         nobody.check(&brought, CALL).unwrap_err().word(),
     ];
-    assert_eq!(words, ["permission_denied"; 3]);
+    assert_eq!(words, ["unauthenticated"; 3]);
     let wrong = HeaderValue::from_static("Bearer nobody");
     let known = Call { authorization: Some(&wrong), ..CALL };
     assert_eq!(nobody.refund(&refund, known).unwrap_err().word(), "unauthenticated");

@@ -5,8 +5,8 @@
 
 mod headers;
 mod object;
-mod request;
-mod response;
+pub(crate) mod request;
+pub(crate) mod response;
 
 use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tollgate_core::time::NANOS_PER_SECOND;
 use tollgate_proto::v1;
 
-use self::object::Object;
+pub(crate) use self::object::Object;
 use super::answer::{self, Answer};
 use super::connection::{Body, BodyError};
 use crate::guard::guarded;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
+use tollgate_core::descriptor::HITS_ADDEND_MAX;
 use tollgate_proto::v1::{self, Fault, Malformed, subject::Kind, to_duration};
 
 use super::object::{Object, Values};
@@ -11,6 +13,7 @@ use super::object::{Object, Values};
 /// What is asked about: exactly one of three.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = one_of(["limit", "descriptors", "inline"])))]
 pub(crate) struct Subject {
     /// A limit of tollgate.yaml by its name.
     limit: Option<Object<NamedLimit>>,
@@ -26,6 +29,7 @@ pub(crate) struct Subject {
 #[serde(deny_unknown_fields)]
 struct NamedLimit {
     /// Its name.
+    #[schemars(length(min = 1))]
     name: String,
     /// A value for each key that the limit counts by (`by`), and no other.
     #[serde(default)]
@@ -37,8 +41,10 @@ struct NamedLimit {
 #[serde(deny_unknown_fields)]
 struct Descriptors {
     /// The scope in which they are looked up.
+    #[schemars(length(min = 1))]
     domain: String,
     /// At least one.
+    #[schemars(length(min = 1))]
     descriptors: Vec<Object<Descriptor>>,
 }
 
@@ -49,6 +55,7 @@ struct Descriptor {
     /// The entries, outermost first.
     entries: Vec<Object<Entry>>,
     /// Hits of this descriptor. Default: those of the request. At most 1 000 000 000.
+    #[schemars(range(max = HITS_ADDEND_MAX))]
     hits: Option<u64>,
 }
 
@@ -68,6 +75,7 @@ struct Entry {
 #[serde(deny_unknown_fields)]
 struct InlineLimit {
     /// 1 to 64 of a-z, 0-9, _ and -. It never meets a named limit's counters.
+    #[schemars(regex(pattern = "^[a-z0-9_-]{1,64}$"))]
     name: String,
     /// What it counts by; each combination has a counter of its own.
     #[serde(default)]
@@ -75,6 +83,7 @@ struct InlineLimit {
     /// Hits in each window. 0 denies every hit.
     limit: u32,
     /// The window's length: 0.001 to 31 536 000.
+    #[schemars(range(min = 0.001, max = 31_536_000))]
     window_seconds: f64,
     /// Default: `fixed_window`.
     algorithm: Option<Algorithm>,
@@ -97,89 +106,117 @@ enum Algorithm {
 /// Spends hits if every limit allows them.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CheckRequest")]
 pub(crate) struct Check {
+    /// What is asked about.
     subject: Object<Subject>,
     /// Default: 1. 0 looks without spending. At most 1 000 000 000.
+    #[schemars(range(max = HITS_ADDEND_MAX))]
     hits: Option<u64>,
     /// 1 to 128 printable ASCII characters, chosen anew for each operation. The same request with
     /// the same key within 10 seconds counts once and is answered the same.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[ -~]{0,128}$"))]
     idempotency_key: String,
     /// How long the caller waits for this answer, from when the node has the request.
+    #[schemars(range(min = 0))]
     timeout_seconds: Option<f64>,
 }
 
 /// Several checks, each decided by itself, in order.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CheckBatchRequest")]
 pub(crate) struct Batch {
     /// 1 to 1000.
+    #[schemars(length(min = 1, max = v1::BATCH_MAX))]
     checks: Vec<Object<Check>>,
 }
 
 /// What a check would be told now.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PeekRequest")]
 pub(crate) struct Peek {
+    /// What is asked about.
     subject: Object<Subject>,
     /// As of a check.
+    #[schemars(range(max = HITS_ADDEND_MAX))]
     hits: Option<u64>,
 }
 
 /// Holds hits until the cost is known.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ReserveRequest")]
 pub(crate) struct Reserve {
+    /// What is asked about.
     subject: Object<Subject>,
     /// What may be needed at most. Default: 1. 1 to 1 000 000 000.
+    #[schemars(range(min = 1, max = HITS_ADDEND_MAX))]
     hits: Option<u64>,
     /// When the reservation ends by itself: 1 to 3600. Default: 60.
+    #[schemars(range(min = 1, max = 3_600))]
     hold_for_seconds: Option<f64>,
     /// As of a check.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[ -~]{0,128}$"))]
     idempotency_key: String,
 }
 
 /// Spends what was really needed and gives the rest back.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CommitRequest")]
 pub(crate) struct Commit {
     /// The reservation's name: 32 hexadecimal digits.
+    #[schemars(regex(pattern = "^[0-9a-f]{32}$"))]
     reservation: String,
     /// What was really needed; may be more than was reserved. At most 1 000 000 000.
+    #[schemars(range(max = HITS_ADDEND_MAX))]
     hits: u64,
     /// As of a check.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[ -~]{0,128}$"))]
     idempotency_key: String,
 }
 
 /// Gives all of a reservation back.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CancelRequest")]
 pub(crate) struct Cancel {
     /// The reservation's name: 32 hexadecimal digits.
+    #[schemars(regex(pattern = "^[0-9a-f]{32}$"))]
     reservation: String,
     /// As of a check.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[ -~]{0,128}$"))]
     idempotency_key: String,
 }
 
 /// Gives hits back that were spent. Needs the permission `refund`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RefundRequest")]
 pub(crate) struct Refund {
+    /// What is asked about.
     subject: Object<Subject>,
     /// What is given back. Default: 1. At most 1 000 000 000.
+    #[schemars(range(max = HITS_ADDEND_MAX))]
     hits: Option<u64>,
     /// As of a check.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[ -~]{0,128}$"))]
     idempotency_key: String,
 }
 
 /// Forgets what was spent. Needs the permission `reset`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ResetRequest")]
 pub(crate) struct Reset {
+    /// What is asked about.
     subject: Object<Subject>,
 }
 
@@ -298,6 +335,12 @@ impl InlineLimit {
             burst: self.burst,
         })
     }
+}
+
+/// The schema of "exactly one of these, and `null` is none".
+fn one_of<const N: usize>(names: [&str; N]) -> Vec<Value> {
+    let one = |name: &str| json!({ "required": [name], "properties": { name: { "not": { "type": "null" } } } });
+    names.into_iter().map(one).collect()
 }
 
 fn wire(seconds: f64, field: &str) -> Result<prost_types::Duration, Malformed> {

@@ -18,7 +18,9 @@ enum Verdict {
 
 /// The answer to a check.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CheckResponse")]
 pub(crate) struct Check<'a> {
+    /// May it pass?
     verdict: Verdict,
     /// One for each descriptor of the request, in its order; one for a named or inline limit.
     statuses: Vec<LimitStatus<'a>>,
@@ -32,6 +34,7 @@ pub(crate) struct Check<'a> {
 /// What one descriptor was told.
 #[derive(Debug, Serialize, JsonSchema)]
 struct LimitStatus<'a> {
+    /// May it pass?
     verdict: Verdict,
     /// The limit that was counted; absent where no rule was met or the rule has no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +65,7 @@ struct CountedLimit<'a> {
 
 /// The answers to several checks.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CheckBatchResponse")]
 pub(crate) struct Batch<'a> {
     /// One for each check, in its order.
     results: Vec<CheckResult<'a>>,
@@ -93,6 +97,7 @@ struct CheckError<'a> {
 
 /// The answer to a reservation.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReserveResponse")]
 pub(crate) struct Reserve<'a> {
     /// The decision. A denied reservation holds nothing.
     decision: Option<Check<'a>>,
@@ -106,6 +111,7 @@ pub(crate) struct Reserve<'a> {
 
 /// The answer to a commit.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CommitResponse")]
 pub(crate) struct Commit<'a> {
     /// What was spent.
     charged: u64,
@@ -117,6 +123,7 @@ pub(crate) struct Commit<'a> {
 
 /// The answer to a cancellation.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CancelResponse")]
 pub(crate) struct Cancel<'a> {
     /// As of a check, after the cancellation.
     statuses: Vec<LimitStatus<'a>>,
@@ -124,6 +131,7 @@ pub(crate) struct Cancel<'a> {
 
 /// The answer to a reset.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResetResponse")]
 pub(crate) struct Reset {
     /// Counters that were forgotten.
     pub(super) counters: u32,
