@@ -5,8 +5,9 @@
 //! Limits here are mostly a year long: a window that turns during a test would be a new count.
 
 mod access;
-mod command_line;
+mod admin_grpc;
 mod client;
+mod command_line;
 mod door;
 mod drain;
 mod environment;

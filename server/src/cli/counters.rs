@@ -189,7 +189,8 @@ fn key(text: &str) -> Result<String, String> {
 
 fn list(page: &Counters, style: &Style) -> String {
     let mut table = Table::new(&[
-        "=KEY", "LABEL", "+DOMAIN", "+PATH", ">LIMIT", "+>PER", ">HITS", ">LEFT", ">RESET", ">FILL",
+        "=KEY", "LABEL", "+DOMAIN", "+PATH", ">LIMIT", "+>PER", ">HITS", "+>HELD", ">LEFT",
+        ">RESET", ">FILL",
     ]);
     for row in &page.counters {
         let limit = row.limit.as_ref();
@@ -202,6 +203,7 @@ fn list(page: &Counters, style: &Style) -> String {
             cell(limit.and_then(|limit| limit.limit)).into(),
             cell(limit.and_then(|limit| limit.window_seconds).map(span)).into(),
             cell(row.hits).into(),
+            row.held.to_string().into(),
             Cell::toned(cell(row.remaining), over),
             cell(row.reset_after_seconds.map(span)).into(),
             Cell::toned(format!("{}%", row.fill_percent), over),
@@ -232,6 +234,7 @@ fn show(row: &CounterRow, style: &Style) -> String {
         None => line("limit", NO_LIMIT.to_owned()),
     }
     line("hits", cell(row.hits));
+    line("held", row.held.to_string());
     line(
         "left",
         match row.remaining {
@@ -261,6 +264,7 @@ mod tests {
             limit: None,
             hits: None,
             remaining: None,
+            held: 0,
             reset_after_seconds: None,
             fill_percent: 10,
         };

@@ -51,7 +51,7 @@ impl Admin {
         if is_grpc(&request) {
             let request = request.map(|body| Metered::grpc(body, room.budget));
             return match self.role(&request, shown) {
-                Ok(caller) => admin_grpc::call(request, caller).await,
+                Ok(caller) => admin_grpc::call(&self.api, request, caller).await,
                 Err(refused) => admin_grpc::refuse(&refused),
             };
         }

@@ -33,6 +33,9 @@ pub enum Failure {
     /// There is no open reservation of this name.
     #[error("there is no open reservation of this name: it ended, or was committed or cancelled")]
     UnknownReservation,
+    /// There is no counter of this key (administration only).
+    #[error("no counter {0}: it may have ended or been reset")]
+    NoCounter(String),
     /// Nobody knows who calls.
     #[error(transparent)]
     Unauthenticated(#[from] Rejected),
@@ -77,6 +80,7 @@ impl Failure {
             Self::Refused(Refused::Malformed(_)) | Self::Unreadable { .. } => "bad_request",
             Self::Refused(Refused::UnknownLimit(_)) => "unknown_limit",
             Self::UnknownReservation => "unknown_reservation",
+            Self::NoCounter(_) => "no_counter",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::PermissionDenied(_) => "permission_denied",
             Self::IdempotencyConflict => "idempotency_conflict",
@@ -95,7 +99,9 @@ impl Failure {
     pub fn code(&self) -> Code {
         match self {
             Self::Refused(Refused::Malformed(_)) | Self::Unreadable { .. } => Code::InvalidArgument,
-            Self::Refused(Refused::UnknownLimit(_)) | Self::UnknownReservation => Code::NotFound,
+            Self::Refused(Refused::UnknownLimit(_))
+            | Self::UnknownReservation
+            | Self::NoCounter(_) => Code::NotFound,
             Self::Unauthenticated(_) => Code::Unauthenticated,
             Self::PermissionDenied(_) => Code::PermissionDenied,
             Self::IdempotencyConflict => Code::AlreadyExists,

@@ -10,6 +10,7 @@ fn every_word_has_its_codes_and_says_that_nothing_was_executed() {
         (Failure::from(malformed), "bad_request", Code::InvalidArgument, 400),
         (Refused::unknown_limit("x").into(), "unknown_limit", Code::NotFound, 404),
         (Failure::UnknownReservation, "unknown_reservation", Code::NotFound, 404),
+        (Failure::NoCounter("0".into()), "no_counter", Code::NotFound, 404),
         (Rejected::Unknown.into(), "unauthenticated", Code::Unauthenticated, 401),
         (
             Forbidden::Permission(Permission::Refund).into(),
