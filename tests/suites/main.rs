@@ -23,6 +23,7 @@ mod health;
 mod honest;
 mod hostile;
 mod in_flight;
+mod in_process;
 mod languages;
 mod load;
 mod native;

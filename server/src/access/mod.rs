@@ -91,6 +91,11 @@ impl Access {
         Ok(Self { tokens, roles, clock, failed: Seldom::default() })
     }
 
+    /// Knows nobody yet; its tokens end with it.
+    pub fn of_nobody(clock: Arc<dyn Clock>) -> Self {
+        Self { tokens: Tokens::none(), roles: Vec::new(), clock, failed: Seldom::default() }
+    }
+
     /// Who calls the decision API with this header, and with which permissions: those of the token
     /// and those that everybody has on the listener. Without the header it is anybody; with a wrong
     /// one it is nobody, so that a typing error is not taken for a lesser right.
