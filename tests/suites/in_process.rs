@@ -11,7 +11,7 @@ use tollgate_client::{Algorithm, Check, Client, Decide, Decision, Error, Inline,
 use tollgate_core::key::KeySecret;
 use tollgate_core::store;
 use tollgate_core::time::{Clock, ManualClock, NANOS_PER_SECOND, Wall};
-use tollgate_server::access::{Access, ListenerPermissions, PermissionSet};
+use tollgate_server::access::{Access, ListenerPermissions, Permission, PermissionSet};
 use tollgate_server::config::Config;
 use tollgate_server::decide::{Active, Answers, Decider};
 use tollgate_server::in_process::InProcess;
@@ -152,7 +152,7 @@ async fn refusals(decider: &impl Decide, told: &mut Told) {
     }
 }
 
-fn in_process() -> anyhow::Result<InProcess> {
+fn in_process(permissions: PermissionSet) -> anyhow::Result<InProcess> {
     let config = Config::parse("tested", LIMITS, Path::new(""));
     let config = config.map_err(|issues| anyhow::anyhow!("{issues:?}"))?;
     let domains = config.domains().map_err(|issues| anyhow::anyhow!("{issues:?}"))?;
@@ -165,7 +165,7 @@ fn in_process() -> anyhow::Result<InProcess> {
     let bounds = config.bounds.of_request();
     let listener = ListenerPermissions { listener: "none", everybody: PermissionSet::NONE };
     let native = Native::new(Parts { decider, access, bounds }, listener);
-    Ok(InProcess::new(&native, PermissionSet::ALL))
+    Ok(InProcess::new(&native, permissions))
 }
 
 fn fake() -> Fake {
@@ -176,7 +176,7 @@ fn fake() -> Fake {
 async fn a_node_a_process_and_the_fake_answer_the_same_calls_alike() -> anyhow::Result<()> {
     let node = Tollgate::builder().sections(LIMITS).decide(ALL).start().await?;
     let client = Client::of(format!("http://{}", node.decide_addr()))?;
-    let own = in_process()?;
+    let own = in_process(PermissionSet::ALL)?;
     let over_the_wire = story(&client, false).await;
     ensure!(over_the_wire.len() > 35, "a story that breaks off: {over_the_wire:#?}");
     let all = own_and_fake(&own, false).await?;
@@ -185,7 +185,7 @@ async fn a_node_a_process_and_the_fake_answer_the_same_calls_alike() -> anyhow::
     }
     ensure!(all.len() == over_the_wire.len());
     // Those two share a clock, so that times are equal, too.
-    own_and_fake(&in_process()?, true).await.context("with times")?;
+    own_and_fake(&in_process(PermissionSet::ALL)?, true).await.context("with times")?;
     Ok(())
 }
 
@@ -201,9 +201,14 @@ async fn own_and_fake(own: &InProcess, with_times: bool) -> anyhow::Result<Vec<S
 
 #[tokio::test]
 async fn what_takes_a_permission_takes_it_in_process_too() -> anyhow::Result<()> {
-    let own = in_process()?;
+    let own = in_process(PermissionSet::NONE)?;
+    let refused = own.refund(&login("ann")).await.unwrap_err();
+    ensure!(refused.word() == "unauthenticated", "{refused:?}");
+    let own = in_process([Permission::Refund].into_iter().collect())?;
     ensure!(own.check(&login("ann").hits(5)).await?.allowed());
     let refunded = own.refund(&login("ann").hits(5)).await?;
     ensure!(refunded.remaining() == Some(5), "{refunded:?}");
+    let inline = Check::inline(Inline::new("mine", 1, YEAR));
+    ensure!(own.check(&inline).await.unwrap_err().word() == "unauthenticated");
     Ok(())
 }

@@ -88,6 +88,11 @@ pub enum Rejected {
         "credentials are needed: `Authorization: Bearer TOKEN` (`tollgate admin token create` on the node's machine makes one), a client certificate with a role, or the admin socket"
     )]
     Missing,
+    /// Nothing was shown where it takes a permission that not everybody has.
+    #[error(
+        "this needs the permission `{0}`: send `Authorization: Bearer TOKEN` of somebody who has it (`tollgate admin token create --permission {0}` makes one)"
+    )]
+    Unpermitted(Permission),
     /// What was shown is no bearer token of Tollgate's, or one that was mistyped.
     #[error("`Authorization` must be `Bearer` and a whole token of this node")]
     Malformed,
@@ -103,7 +108,7 @@ impl Rejected {
     /// The word of it in the log.
     pub(super) const fn reason(self) -> &'static str {
         match self {
-            Self::Missing => "missing",
+            Self::Missing | Self::Unpermitted(_) => "missing",
             Self::Malformed => "malformed",
             Self::Unknown => "unknown",
             Self::Expired => "expired",
@@ -120,6 +125,17 @@ pub enum Forbidden {
     /// It takes this role.
     #[error("this needs the role `{0}`")]
     Role(Role),
+}
+
+/// Why a call is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody knows who calls.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// Whoever calls may not.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
 }
 
 #[cfg(test)]

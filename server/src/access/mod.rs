@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue};
 use tollgate_core::time::{Clock, NANOS_PER_SECOND};
 use tollgate_runtime::seldom::Seldom;
 
-pub use self::caller::{Caller, Forbidden, Rejected, Who};
+pub use self::caller::{Caller, Forbidden, Refusal, Rejected, Who};
 use self::file::TokensFile;
 pub use self::file::TokensFileError;
 pub use self::role::{Permission, PermissionSet, Role};
@@ -100,7 +100,7 @@ impl Access {
     /// and those that everybody has on the listener. Without the header it is anybody; with a wrong
     /// one it is nobody, so that a typing error is not taken for a lesser right.
     ///
-    /// To be asked only for what needs a permission: `access.caller(…)?.expect(permission)?`.
+    /// To be asked only for what needs a permission: see [`Access::permitted`].
     ///
     /// # Errors
     /// [`Rejected`], which has been counted and logged, to be answered with 401 or UNAUTHENTICATED.
@@ -115,6 +115,26 @@ impl Access {
         };
         let known = self.known(credential).map_err(|error| self.refuse(error, listener))?;
         Ok(Caller { permissions: known.permissions.and(everybody), ..known })
+    }
+
+    /// Who calls, as of [`Access::caller`], if it has a permission.
+    ///
+    /// # Errors
+    /// [`Refusal`]: whoever shows nothing is asked for credentials, whoever is known may not.
+    pub fn permitted(
+        &self,
+        authorization: Option<&HeaderValue>,
+        listener: ListenerPermissions,
+        permission: Permission,
+    ) -> Result<Caller, Refusal> {
+        let caller = self.caller(authorization, listener)?;
+        match caller.expect(permission) {
+            Ok(()) => Ok(caller),
+            Err(_) if caller.who == Who::Anybody => {
+                Err(self.refuse(Rejected::Unpermitted(permission), listener.listener).into())
+            }
+            Err(forbidden) => Err(forbidden.into()),
+        }
     }
 
     /// Who calls the admin API: whoever the header's token is of, else whoever the connection shows.

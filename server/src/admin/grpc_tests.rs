@@ -121,6 +121,8 @@ fn every_method_is_for_those_whom_the_table_says() {
                         _ => "PERMISSION_DENIED",
                     };
                     assert_eq!(reason(&status), word, "{method} as {column}");
+                    let asks = status.metadata().contains_key("www-authenticate");
+                    assert_eq!(asks, code == Code::Unauthenticated, "{method} as {column}");
                 }
             }
         }

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::WWW_AUTHENTICATE;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tollgate_proto::v1::admin_server::AdminServer;
@@ -13,8 +12,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service as _;
 
-use super::admin::{BEARER, Refusal};
-use crate::access::Caller;
+use crate::access::{Caller, Refusal};
 use crate::admin::{self, Api, GrpcService};
 use crate::budget::Metered;
 use crate::native::Failure;
@@ -35,7 +33,7 @@ pub(super) async fn call(
         return Status::unimplemented("the admin listener has no such gRPC method").into_http();
     };
     if let Err(forbidden) = caller.expect_role(verb.role) {
-        return refuse(&forbidden.into());
+        return refuse(forbidden.into());
     }
     request.extensions_mut().insert(caller);
     let service = GrpcService::new(Arc::clone(api));
@@ -48,13 +46,6 @@ pub(super) async fn call(
 }
 
 /// Answers a call of somebody without, the same for every method.
-pub(super) fn refuse(refusal: &Refusal) -> Response<Body> {
-    match *refusal {
-        Refusal::Rejected(rejected) => {
-            let mut response = Status::from(Failure::from(rejected)).into_http();
-            response.headers_mut().insert(WWW_AUTHENTICATE, BEARER);
-            response
-        }
-        Refusal::Forbidden(forbidden) => Status::from(Failure::from(forbidden)).into_http(),
-    }
+pub(super) fn refuse(refusal: Refusal) -> Response<Body> {
+    Status::from(Failure::from(refusal)).into_http()
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::StatusCode;
 use tollgate_core::idempotency::REMEMBERED;
 use tollgate_proto::v1::{CheckError, Malformed, Refused, to_duration};
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::access::{Forbidden, Rejected};
+use crate::access::{Forbidden, Refusal, Rejected};
 use crate::budget::NoRoom;
 use crate::decide::{Unavailable, Unreserved, Unsettled};
 
@@ -177,13 +178,28 @@ impl From<&Failure> for Status {
         if let Some(wait) = failure.retry_after() {
             details.set_retry_info(Some(wait));
         }
-        Self::with_error_details(failure.code(), failure.to_string(), details)
+        let mut status = Self::with_error_details(failure.code(), failure.to_string(), details);
+        if status.code() == Code::Unauthenticated {
+            // As over HTTP (RFC 9110, 11.6.1).
+            let bearer = MetadataValue::from_static("Bearer");
+            status.metadata_mut().insert("www-authenticate", bearer);
+        }
+        status
     }
 }
 
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         Self::from(&failure)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Rejected(rejected) => rejected.into(),
+            Refusal::Forbidden(forbidden) => forbidden.into(),
+        }
     }
 }
 

@@ -52,6 +52,19 @@ fn what_may_have_been_executed_is_not_denied() {
 }
 
 #[test]
+fn who_is_not_known_is_told_how_to_be() {
+    for (failure, asked) in [
+        (Failure::from(Rejected::Unpermitted(Permission::Refund)), Some("Bearer")),
+        (Rejected::Missing.into(), Some("Bearer")),
+        (Forbidden::Permission(Permission::Refund).into(), None),
+    ] {
+        let headers = Status::from(&failure).into_http::<()>().into_parts().0.headers;
+        let told = headers.get("www-authenticate").map(|value| value.to_str().unwrap());
+        assert_eq!(told, asked, "{failure}");
+    }
+}
+
+#[test]
 fn a_wrong_field_and_a_known_wait_have_details_of_their_own() {
     let failure = Failure::from(tollgate_proto::v1::Fault::Missing.at("subject.kind"));
     let details = Status::from(&failure).get_error_details();

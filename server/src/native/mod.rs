@@ -191,9 +191,7 @@ impl Native {
     }
 
     fn expect(&self, permission: Permission, call: Call<'_>) -> Result<Caller, Failure> {
-        let caller = self.parts.access.caller(call.authorization, self.listener)?;
-        caller.expect(permission)?;
-        Ok(caller)
+        Ok(self.parts.access.permitted(call.authorization, self.listener, permission)?)
     }
 
     fn after(&self, timeout: Duration) -> Deadline {
