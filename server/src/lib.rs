@@ -16,6 +16,7 @@ pub mod error;
 pub mod grpc;
 mod guard;
 pub mod http;
+pub mod in_process;
 pub mod log;
 pub mod metrics;
 pub mod native;

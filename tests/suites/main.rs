@@ -6,6 +6,7 @@
 
 mod access;
 mod admin_floods;
+mod admin_grpc;
 mod client;
 mod command_line;
 mod door;
@@ -23,6 +24,7 @@ mod health;
 mod honest;
 mod hostile;
 mod in_flight;
+mod in_process;
 mod languages;
 mod load;
 mod native;

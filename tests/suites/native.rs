@@ -331,3 +331,36 @@ fn futures<T: Send + 'static>(
     }
     Polled(poll)
 }
+
+#[tokio::test]
+async fn what_takes_a_permission_asks_strangers_for_credentials() -> anyhow::Result<()> {
+    let tollgate = Tollgate::builder().sections(LIMITS).start().await?;
+    let arguments = ["admin", "token", "create", "--name", "t", "--role", "viewer", "-o", "json"];
+    let made = tollgate.command_line()?.args(arguments).output()?.stdout;
+    let made: Value = serde_json::from_slice(&made)?;
+    let viewer = format!("Bearer {}", made["token"].as_str().context("no token")?);
+    let inline = json!({ "inline": { "name": "i", "limit": 1, "window_seconds": 60 } });
+    for (path, subject) in
+        [("/v1/refund", named("u")), ("/v1/reset", named("u")), ("/v1/check", inline)]
+    {
+        let body = json!({ "subject": subject }).to_string();
+        let address = tollgate.http_addr();
+        let answer = http::post(address, path, &[], body.clone()).await?;
+        ensure!(answer.status.as_u16() == 401, "{path}: {answer:?}");
+        ensure!(answer.header("www-authenticate") == Some("Bearer"), "{path}: {answer:?}");
+        let known = [("authorization", &*viewer)];
+        let answer = http::post(address, path, &known, body).await?;
+        ensure!(answer.status.as_u16() == 403, "{path}: {answer:?}");
+        ensure!(answer.header("www-authenticate").is_none(), "{path}: {answer:?}");
+    }
+    let mut client = DecisionsClient::new(tollgate.channel().await?);
+    let reset = ResetRequest { subject: subject("u") };
+    let nobody = client.reset(reset.clone()).await.unwrap_err();
+    ensure!(nobody.code() == Code::Unauthenticated, "{nobody:?}");
+    ensure!(nobody.metadata().get("www-authenticate").is_some_and(|asked| asked == "Bearer"));
+    let mut known = tonic::Request::new(reset);
+    known.metadata_mut().insert("authorization", viewer.parse()?);
+    let known = client.reset(known).await.unwrap_err();
+    ensure!(known.code() == Code::PermissionDenied, "{known:?}");
+    Ok(())
+}

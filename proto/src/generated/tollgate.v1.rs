@@ -1362,7 +1362,7 @@ pub struct Counter {
     /// Hits that count now.
     #[prost(uint64, optional, tag = "6")]
     pub hits: ::core::option::Option<u64>,
-    /// Hits left now.
+    /// Hits left now: neither spent nor held.
     #[prost(uint32, optional, tag = "7")]
     pub remaining: ::core::option::Option<u32>,
     /// Until nothing is spent any more.
@@ -1371,6 +1371,9 @@ pub struct Counter {
     /// The part of the limit that was spent after the last charge, 0 to 100.
     #[prost(uint32, tag = "9")]
     pub fill_percent: u32,
+    /// Hits that reservations hold now.
+    #[prost(uint64, tag = "10")]
+    pub held: u64,
 }
 /// Generated client implementations.
 pub mod admin_client {

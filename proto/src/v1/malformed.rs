@@ -102,6 +102,12 @@ pub enum Fault {
     /// No name of a reservation.
     #[error("a reservation is named by 32 hexadecimal digits, 0-9 and a-f")]
     NotAReservation,
+    /// No key of a counter.
+    #[error("a counter's key has 32 hexadecimal digits")]
+    NotACounter,
+    /// An enum's number that does not exist.
+    #[error("{0} is nothing to order by")]
+    UnknownOrder(i32),
 }
 
 impl Fault {

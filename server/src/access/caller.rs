@@ -127,9 +127,9 @@ pub enum Forbidden {
     Role(Role),
 }
 
-/// Why something that takes a permission is not done.
+/// Why a call is not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unpermitted {
+pub enum Refusal {
     /// Nobody knows who calls.
     #[error(transparent)]
     Rejected(#[from] Rejected),

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue};
 use tollgate_core::time::{Clock, NANOS_PER_SECOND};
 use tollgate_runtime::seldom::Seldom;
 
-pub use self::caller::{Caller, Forbidden, Rejected, Unpermitted, Who};
+pub use self::caller::{Caller, Forbidden, Refusal, Rejected, Who};
 use self::file::TokensFile;
 pub use self::file::TokensFileError;
 pub use self::role::{Permission, PermissionSet, Role};
@@ -91,6 +91,11 @@ impl Access {
         Ok(Self { tokens, roles, clock, failed: Seldom::default() })
     }
 
+    /// Knows nobody yet; its tokens end with it.
+    pub fn of_nobody(clock: Arc<dyn Clock>) -> Self {
+        Self { tokens: Tokens::none(), roles: Vec::new(), clock, failed: Seldom::default() }
+    }
+
     /// Who calls the decision API with this header, and with which permissions: those of the token
     /// and those that everybody has on the listener. Without the header it is anybody; with a wrong
     /// one it is nobody, so that a typing error is not taken for a lesser right.
@@ -115,14 +120,14 @@ impl Access {
     /// Who calls the decision API for what takes `permission`.
     ///
     /// # Errors
-    /// [`Unpermitted`]: whoever shows nothing may come again with credentials, whoever is known may
+    /// [`Refusal`]: whoever shows nothing may come again with credentials, whoever is known may
     /// not.
     pub fn permitted(
         &self,
         permission: Permission,
         authorization: Option<&HeaderValue>,
         listener: ListenerPermissions,
-    ) -> Result<Caller, Unpermitted> {
+    ) -> Result<Caller, Refusal> {
         let caller = self.caller(authorization, listener)?;
         match caller.expect(permission) {
             Ok(()) => Ok(caller),

@@ -86,6 +86,11 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
+    /// None yet; they end with the node.
+    pub(super) fn none() -> Self {
+        Self { records: ArcSwap::default(), changing: Mutex::new(()), file: None }
+    }
+
     /// Those of the file, if there is one.
     pub(super) fn open(file: Option<TokensFile>) -> Result<Self, TokensFileError> {
         let read = file.as_ref().map(TokensFile::read).transpose()?.unwrap_or_default();

@@ -194,7 +194,7 @@ const EXPLAIN: &str =
 pub(super) struct Answered {
     pub(super) head: http::response::Parts,
     pub(super) body: Bytes,
-    trailers: http::HeaderMap,
+    pub(super) trailers: http::HeaderMap,
 }
 
 impl Answered {

@@ -24,10 +24,10 @@ use crate::reload::ConfigStatus;
 use crate::state::State;
 
 /// Rows of a page where the caller does not say.
-const ROWS: usize = 100;
+pub(super) const ROWS: usize = 100;
 
 /// Rows of a top list where the caller does not say.
-const TOP_ROWS: usize = 20;
+pub(super) const TOP_ROWS: usize = 20;
 
 /// What the API is made of.
 pub struct Parts {

@@ -18,7 +18,7 @@ use super::meets;
 use super::view::{CounterRow, Counters};
 use crate::access::Who;
 use crate::audit::{self, Action, Audit, NOTHING};
-use crate::decide::Decider;
+use crate::decide::{Active, Decider};
 
 /// Rows of one page or top list.
 pub(super) const ROWS_MAX: usize = 1_000;
@@ -62,7 +62,7 @@ pub(super) fn find(decider: &Decider, search: &Search) -> Counters {
         let is_last = found.len() <= wanted;
         found.truncate(wanted);
         after = found.last().map(|copy| copy.key);
-        let rows = found.iter().map(|copy| meets::row(&active, &copy.slot(), now));
+        let rows = found.iter().map(|copy| copy.row(decider, &active, now));
         page.counters.extend(rows.filter(|row| fits(row, search)));
         page.next = if is_last { None } else { after.map(meets::key_text) };
         if is_last || page.counters.len() >= search.limit {
@@ -87,7 +87,7 @@ pub(super) fn top(decider: &Decider, by: By, count: usize) -> Counters {
         kept.offer((u64::MAX - measure, slot.key), slot);
     });
     let rows = kept.into_copies();
-    let rows = rows.iter().map(|copy| meets::row(&active, &copy.slot(), now));
+    let rows = rows.iter().map(|copy| copy.row(decider, &active, now));
     Counters { counters: rows.collect(), next: None }
 }
 
@@ -100,7 +100,7 @@ pub(super) fn show(decider: &Decider, key: Key) -> Option<CounterRow> {
             found = Some(Copied::of(slot));
         }
     });
-    Some(meets::row(&decider.active(), &found?.slot(), decider.now()))
+    Some(found?.row(decider, &decider.active(), decider.now()))
 }
 
 /// Forgets one counter and returns it as it was.
@@ -196,6 +196,10 @@ impl Copied {
     fn of(slot: &Slot<'_>) -> Self {
         let Slot { key, bucket, text, domain, fill } = *slot;
         Self { key, bucket: bucket.clone(), text: text.into(), domain, fill }
+    }
+
+    fn row(&self, decider: &Decider, active: &Active, now: Now) -> CounterRow {
+        meets::row(active, &self.slot(), decider.ledger().held(self.key, now), now)
     }
 
     fn slot(&self) -> Slot<'_> {

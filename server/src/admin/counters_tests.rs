@@ -151,3 +151,23 @@ fn a_label_is_searched_as_it_is_shown() {
         assert!(!label_contains(label, part), "{part}");
     }
 }
+
+#[test]
+fn what_reservations_hold_is_shown_and_not_left() {
+    let (clock, decider) = decider();
+    hit(&decider, "d", "alice", 1);
+    let entries = [Entry { key: "user", value: "alice" }];
+    let descriptors = [Descriptor { entries: &entries, limit_override: None, charge: None }];
+    let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 2 };
+    let active = decider.active();
+    let reserved = decider.reserve(&active, &request, Duration::from_secs(30)).unwrap();
+    assert!(reserved.id.is_some());
+    let row = || find(&decider, &all()).counters.remove(0);
+    assert_eq!((row().hits, row().held, row().remaining), (Some(1), 2, Some(0)));
+    let key = meets::parse_key(&row().key).unwrap();
+    assert_eq!(show(&decider, key), Some(row()));
+    assert_eq!(top(&decider, By::Hits, 1).counters, [row()]);
+    // At its end all comes back by itself.
+    clock.advance(Duration::from_secs(30));
+    assert_eq!((row().hits, row().held, row().remaining), (Some(1), 0, Some(2)));
+}

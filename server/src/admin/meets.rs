@@ -15,8 +15,8 @@ use super::view::{CounterRow, EntryView, LimitRow};
 use super::{instant, limits};
 use crate::decide::Active;
 
-/// A counter as operators see it now.
-pub(super) fn row(active: &Active, slot: &Slot<'_>, now: Now) -> CounterRow {
+/// A counter as operators see it now; reservations hold `held` hits of it.
+pub(super) fn row(active: &Active, slot: &Slot<'_>, held: u64, now: Now) -> CounterRow {
     let parsed = Label::parse(slot.text);
     let met = active.met(slot.key, slot.text, |operation| {
         let row: Option<LimitRow> = operation.limit.map(|limit| {
@@ -35,7 +35,11 @@ pub(super) fn row(active: &Active, slot: &Slot<'_>, now: Now) -> CounterRow {
         entries: parsed.map(|(_, entries)| entries.into_iter().map(EntryView::from).collect()),
         limit,
         hits: outcome.map(|outcome| outcome.before),
-        remaining: outcome.map(|outcome| outcome.remaining),
+        remaining: outcome.map(|outcome| {
+            // What does not fit into 32 bits is more than any limit has.
+            outcome.remaining.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
+        }),
+        held,
         reset_after_seconds: outcome.map(|outcome| instant::seconds(outcome.reset_after)),
         fill_percent: percent(slot.fill),
     }

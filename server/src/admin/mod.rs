@@ -8,6 +8,7 @@ mod api;
 mod counters;
 mod explain;
 mod figures;
+mod grpc;
 mod instant;
 mod limits;
 mod meets;
@@ -20,16 +21,19 @@ pub mod view;
 
 pub use api::{Api, Parts};
 pub(crate) use figures::Listener;
+pub(crate) use grpc::Service as GrpcService;
 pub(crate) use meets::parse_key;
 pub(crate) use query::encode;
 pub(crate) use serve::{CONNECTIONS_MAX as SOCKET_CONNECTIONS_MAX, Served, SocketConnections};
 pub use socket::{AdminSocket, SocketError, default_path, usable_path};
 pub(crate) use tokens::Asked as TokenAsked;
-pub(crate) use verbs::{Does, Found, NotFound, VERBS, Verb, find};
+pub(crate) use verbs::{Does, Found, NotFound, VERBS, Verb, find, find_rpc};
 
 #[cfg(test)]
 mod access_tests;
 #[cfg(test)]
 mod access_world;
+#[cfg(test)]
+mod grpc_tests;
 #[cfg(test)]
 mod preview_tests;

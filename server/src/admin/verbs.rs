@@ -30,21 +30,35 @@ pub(crate) struct Verb {
     /// The least role that may.
     pub(crate) role: Role,
     pub(crate) does: Does,
+    /// The method of `tollgate.v1.Admin` that does the same.
+    pub(super) rpc: Option<&'static str>,
     /// It waits for a disk, so it is run where nobody else waits for it.
     pub(crate) waits: bool,
 }
 
 const fn verb(method: &'static str, path: &'static str, role: Role, does: Does) -> Verb {
-    Verb { method, path, role, does, waits: false }
+    Verb { method, path, role, does, rpc: None, waits: false }
 }
 
 /// Every verb.
 pub(crate) const VERBS: &[Verb] = &[
     verb("GET", "/v1/limits", Role::Viewer, Does::ListLimits),
-    verb("GET", "/v1/counters", Role::Viewer, Does::FindCounters),
-    verb("GET", "/v1/counters/top", Role::Viewer, Does::TopCounters),
-    verb("GET", "/v1/counters/KEY", Role::Viewer, Does::ShowCounter),
-    verb("DELETE", "/v1/counters/KEY", Role::Operator, Does::ResetCounter),
+    Verb {
+        rpc: Some("ListCounters"),
+        ..verb("GET", "/v1/counters", Role::Viewer, Does::FindCounters)
+    },
+    Verb {
+        rpc: Some("TopCounters"),
+        ..verb("GET", "/v1/counters/top", Role::Viewer, Does::TopCounters)
+    },
+    Verb {
+        rpc: Some("GetCounter"),
+        ..verb("GET", "/v1/counters/KEY", Role::Viewer, Does::ShowCounter)
+    },
+    Verb {
+        rpc: Some("ResetCounter"),
+        ..verb("DELETE", "/v1/counters/KEY", Role::Operator, Does::ResetCounter)
+    },
     verb("POST", "/v1/explain", Role::Viewer, Does::Explain),
     verb("GET", "/v1/status", Role::Viewer, Does::Status),
     verb("GET", "/v1/whoami", Role::Viewer, Does::Whoami),
@@ -88,6 +102,12 @@ pub(crate) fn find(method: &str, path: &str) -> Result<Found, NotFound> {
     }
     let methods: Vec<_> = fitting.iter().map(|(verb, _)| verb.method).collect();
     Err(NotFound::Method(methods.join(", ")))
+}
+
+/// The verb that a path of gRPC calls, if one does.
+pub(crate) fn find_rpc(path: &str) -> Option<&'static Verb> {
+    let method = path.strip_prefix("/tollgate.v1.Admin/")?;
+    VERBS.iter().find(|verb| verb.rpc == Some(method))
 }
 
 impl Verb {

@@ -67,8 +67,11 @@ pub struct CounterRow {
     pub limit: Option<LimitRow>,
     /// Hits that count now; absent without a limit.
     pub hits: Option<u64>,
-    /// Hits left now; absent without a limit.
+    /// Hits left now, neither spent nor held; absent without a limit.
     pub remaining: Option<u32>,
+    /// Hits that reservations hold now.
+    #[serde(default)]
+    pub held: u64,
     /// Time until nothing is spent any more; absent without a limit.
     pub reset_after_seconds: Option<f64>,
     /// The part of the limit that was spent after the last charge; 100 only if nothing was left.

@@ -182,7 +182,8 @@ fn key(text: &str) -> Result<String, String> {
 
 fn list(page: &Counters, style: &Style) -> String {
     let mut table = Table::new(&[
-        "=KEY", "LABEL", "+DOMAIN", "+PATH", ">LIMIT", "+>PER", ">HITS", ">LEFT", ">RESET", ">FILL",
+        "=KEY", "LABEL", "+DOMAIN", "+PATH", ">LIMIT", "+>PER", ">HITS", "+>HELD", ">LEFT",
+        ">RESET", ">FILL",
     ]);
     for row in &page.counters {
         let limit = row.limit.as_ref();
@@ -195,6 +196,7 @@ fn list(page: &Counters, style: &Style) -> String {
             cell(limit.and_then(|limit| limit.limit)).into(),
             cell(limit.and_then(|limit| limit.window_seconds).map(span)).into(),
             cell(row.hits).into(),
+            row.held.to_string().into(),
             Cell::toned(cell(row.remaining), over),
             cell(row.reset_after_seconds.map(span)).into(),
             Cell::toned(format!("{}%", row.fill_percent), over),
@@ -225,6 +227,7 @@ fn show(row: &CounterRow, style: &Style) -> String {
         None => line("limit", NO_LIMIT.to_owned()),
     }
     line("hits", cell(row.hits));
+    line("held", row.held.to_string());
     line(
         "left",
         match row.remaining {
@@ -254,6 +257,7 @@ mod tests {
             limit: None,
             hits: None,
             remaining: None,
+            held: 0,
             reset_after_seconds: None,
             fill_percent: 10,
         };

@@ -69,6 +69,7 @@ fn counter() -> CounterRow {
         limit: None,
         hits: Some(1),
         remaining: Some(1),
+        held: 1,
         reset_after_seconds: Some(1.0),
         fill_percent: 1,
     }
@@ -94,7 +95,7 @@ fn limits_have_their_fields() {
 
 #[test]
 fn counters_have_their_fields() {
-    let own = "domain entries entries[].key entries[].value fill_percent hits key label limit \
+    let own = "domain entries entries[].key entries[].value fill_percent held hits key label limit \
                remaining reset_after_seconds";
     assert_eq!(fields(&counter()), own);
     let under = |path: &str| {

@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use super::admin_grpc;
 use super::answer::{self, Answer};
 use super::connection::{Body, BodyError, Http1Bounds};
-use crate::access::{Access, Caller, Forbidden, Rejected, Role, Shown};
+use crate::access::{Access, Caller, Refusal, Role, Shown};
 use crate::admin::{self, Api, Found, NotFound};
 use crate::budget::{Budget, Metered};
 use crate::guard::guarded;
@@ -51,8 +51,8 @@ impl Admin {
         if is_grpc(&request) {
             let request = request.map(|body| Metered::grpc(body, room.budget));
             return match self.role(&request, shown) {
-                Ok(caller) => admin_grpc::call(request, caller).await,
-                Err(refused) => admin_grpc::refuse(&refused),
+                Ok(caller) => admin_grpc::call(&self.api, request, caller).await,
+                Err(refused) => admin_grpc::refuse(refused),
             };
         }
         let answer = if request.headers().len() > room.bounds.headers_max {
@@ -161,17 +161,6 @@ impl Admin {
     }
 }
 
-/// Why a call is not made.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-pub(super) enum Refusal {
-    /// Nobody knows who calls.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// Whoever calls may not.
-    #[error(transparent)]
-    Forbidden(#[from] Forbidden),
-}
-
 /// Without credentials it is the same for every path and method, so that nothing can be learned.
 fn refuse(refusal: &Refusal) -> Answer {
     let message = refusal.to_string();
@@ -188,7 +177,7 @@ fn refuse(refusal: &Refusal) -> Answer {
 }
 
 /// The one way of showing credentials in a header (RFC 6750 §3).
-pub(super) const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// Whether a call is of gRPC, which is HTTP/2 only.
 fn is_grpc<B>(request: &Request<B>) -> bool {

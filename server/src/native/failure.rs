@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::StatusCode;
 use tollgate_core::idempotency::REMEMBERED;
 use tollgate_proto::v1::{CheckError, Malformed, Refused, to_duration};
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::access::{Forbidden, Rejected, Unpermitted};
+use crate::access::{Forbidden, Refusal, Rejected};
 use crate::budget::NoRoom;
 use crate::decide::{Unavailable, Unreserved, Unsettled};
 
@@ -33,6 +34,9 @@ pub enum Failure {
     /// There is no open reservation of this name.
     #[error("there is no open reservation of this name: it ended, or was committed or cancelled")]
     UnknownReservation,
+    /// There is no counter of this key (administration only).
+    #[error("no counter {0}: it may have ended or been reset")]
+    NoCounter(String),
     /// Nobody knows who calls.
     #[error(transparent)]
     Unauthenticated(#[from] Rejected),
@@ -77,6 +81,7 @@ impl Failure {
             Self::Refused(Refused::Malformed(_)) | Self::Unreadable { .. } => "bad_request",
             Self::Refused(Refused::UnknownLimit(_)) => "unknown_limit",
             Self::UnknownReservation => "unknown_reservation",
+            Self::NoCounter(_) => "no_counter",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::PermissionDenied(_) => "permission_denied",
             Self::IdempotencyConflict => "idempotency_conflict",
@@ -95,7 +100,9 @@ impl Failure {
     pub fn code(&self) -> Code {
         match self {
             Self::Refused(Refused::Malformed(_)) | Self::Unreadable { .. } => Code::InvalidArgument,
-            Self::Refused(Refused::UnknownLimit(_)) | Self::UnknownReservation => Code::NotFound,
+            Self::Refused(Refused::UnknownLimit(_))
+            | Self::UnknownReservation
+            | Self::NoCounter(_) => Code::NotFound,
             Self::Unauthenticated(_) => Code::Unauthenticated,
             Self::PermissionDenied(_) => Code::PermissionDenied,
             Self::IdempotencyConflict => Code::AlreadyExists,
@@ -171,7 +178,13 @@ impl From<&Failure> for Status {
         if let Some(wait) = failure.retry_after() {
             details.set_retry_info(Some(wait));
         }
-        Self::with_error_details(failure.code(), failure.to_string(), details)
+        let mut status = Self::with_error_details(failure.code(), failure.to_string(), details);
+        if status.code() == Code::Unauthenticated {
+            // As over HTTP (RFC 9110, 11.6.1).
+            let bearer = MetadataValue::from_static("Bearer");
+            status.metadata_mut().insert("www-authenticate", bearer);
+        }
+        status
     }
 }
 
@@ -181,18 +194,18 @@ impl From<Failure> for Status {
     }
 }
 
-impl From<Malformed> for Failure {
-    fn from(malformed: Malformed) -> Self {
-        Self::Refused(malformed.into())
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Rejected(rejected) => rejected.into(),
+            Refusal::Forbidden(forbidden) => forbidden.into(),
+        }
     }
 }
 
-impl From<Unpermitted> for Failure {
-    fn from(unpermitted: Unpermitted) -> Self {
-        match unpermitted {
-            Unpermitted::Rejected(rejected) => rejected.into(),
-            Unpermitted::Forbidden(forbidden) => forbidden.into(),
-        }
+impl From<Malformed> for Failure {
+    fn from(malformed: Malformed) -> Self {
+        Self::Refused(malformed.into())
     }
 }
 

@@ -10,6 +10,7 @@ fn every_word_has_its_codes_and_says_that_nothing_was_executed() {
         (Failure::from(malformed), "bad_request", Code::InvalidArgument, 400),
         (Refused::unknown_limit("x").into(), "unknown_limit", Code::NotFound, 404),
         (Failure::UnknownReservation, "unknown_reservation", Code::NotFound, 404),
+        (Failure::NoCounter("0".into()), "no_counter", Code::NotFound, 404),
         (Rejected::Unknown.into(), "unauthenticated", Code::Unauthenticated, 401),
         (
             Forbidden::Permission(Permission::Refund).into(),
@@ -47,6 +48,19 @@ fn what_may_have_been_executed_is_not_denied() {
         let info = Status::from(&failure).get_error_details().error_info().unwrap().clone();
         assert!(info.metadata.is_empty(), "{failure}");
         assert!(failure.of_several().executed);
+    }
+}
+
+#[test]
+fn who_is_not_known_is_told_how_to_be() {
+    for (failure, asked) in [
+        (Failure::from(Rejected::Needed(Permission::Refund)), Some("Bearer")),
+        (Rejected::Missing.into(), Some("Bearer")),
+        (Forbidden::Permission(Permission::Refund).into(), None),
+    ] {
+        let headers = Status::from(&failure).into_http::<()>().into_parts().0.headers;
+        let told = headers.get("www-authenticate").map(|value| value.to_str().unwrap());
+        assert_eq!(told, asked, "{failure}");
     }
 }
 

@@ -11,7 +11,7 @@ use tollgate_proto::v1::{
 };
 
 use super::*;
-use crate::access::PermissionSet;
+use crate::access::{PermissionSet, Role, Wanted};
 use crate::config::Config;
 use crate::decide::Answers;
 
@@ -149,6 +149,15 @@ fn a_reservation_is_committed_cancelled_or_ends() {
     assert_eq!(native.cancel(&cancel, CALL), Err(Failure::UnknownReservation));
 }
 
+/// The header of somebody who is known, and may nothing here.
+fn viewer(native: &Native) -> HeaderValue {
+    let life = Some(Duration::from_secs(60));
+    let (role, permissions) = (Some(Role::Viewer), PermissionSet::NONE);
+    let wanted = Wanted { name: "t".into(), role, permissions, life };
+    let (token, _) = native.parts.access.create_token(&wanted).unwrap();
+    format!("Bearer {}", token.reveal()).parse().unwrap()
+}
+
 #[test]
 fn more_than_ordinary_takes_a_permission() {
     let (_, nobody) = native(PermissionSet::NONE);
@@ -163,7 +172,16 @@ fn more_than_ordinary_takes_a_permission() {
         nobody.reset(&reset, CALL).unwrap_err().word(),
         nobody.check(&brought, CALL).unwrap_err().word(),
     ];
+    // Who shows nothing is asked for credentials; who is known and may not is told so.
     assert_eq!(words, ["unauthenticated"; 3]);
+    let viewer = viewer(&nobody);
+    let known = Call { authorization: Some(&viewer), ..CALL };
+    let words = [
+        nobody.refund(&refund, known).unwrap_err().word(),
+        nobody.reset(&reset, known).unwrap_err().word(),
+        nobody.check(&brought, known).unwrap_err().word(),
+    ];
+    assert_eq!(words, ["permission_denied"; 3]);
     let wrong = HeaderValue::from_static("Bearer nobody");
     let known = Call { authorization: Some(&wrong), ..CALL };
     assert_eq!(nobody.refund(&refund, known).unwrap_err().word(), "unauthenticated");
