@@ -6,6 +6,9 @@
 
 mod config;
 mod json;
+mod native;
+mod native_json;
+mod native_rig;
 mod places;
 mod ratelimit;
 mod rig;
@@ -16,6 +19,8 @@ mod yaml;
 
 pub use config::config;
 pub use json::json;
+pub use native::native;
+pub use native_json::native_json;
 pub use ratelimit::ratelimit;
 pub use rls::rls;
 pub use xds::xds;
@@ -24,5 +29,12 @@ pub use xds::xds;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its binary in `fuzz/run` and of its folders here.
-pub const TARGETS: [(&str, Target); 5] =
-    [("rls", rls), ("json", json), ("ratelimit", ratelimit), ("config", config), ("xds", xds)];
+pub const TARGETS: [(&str, Target); 7] = [
+    ("rls", rls),
+    ("json", json),
+    ("ratelimit", ratelimit),
+    ("config", config),
+    ("xds", xds),
+    ("native", native),
+    ("native_json", native_json),
+];

@@ -69,6 +69,16 @@ fn xds_holds_for_every_input_of_its_corpus() -> io::Result<()> {
 }
 
 #[test]
+fn native_holds_for_every_input_of_its_corpus() -> io::Result<()> {
+    replay("native", tollgate_fuzz::native)
+}
+
+#[test]
+fn native_json_holds_for_every_input_of_its_corpus() -> io::Result<()> {
+    replay("native_json", tollgate_fuzz::native_json)
+}
+
+#[test]
 fn every_target_has_a_binary_and_a_small_corpus() -> io::Result<()> {
     let manifest = fs::read_to_string(folder("run", "Cargo.toml"))?;
     assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());

@@ -35,8 +35,8 @@ Measuring
 Searching
   fuzz [TARGET…] [--minutes N]
                      coverage-guided fuzzing of what reads sockets and files, ten minutes a
-                     target: rls, json, ratelimit, config. Needs a nightly toolchain; installs
-                     cargo-fuzz into target/. Writes fuzz/corpus, and to fuzz/regressions what
+                     target: rls, json, ratelimit, config, xds, native, native_json. Needs a nightly
+                     toolchain; installs cargo-fuzz into target/. Writes fuzz/corpus, and to fuzz/regressions what
                      broke a promise; ordinary tests replay both.
 
 Nothing behind these yet; they say so and exit with 2

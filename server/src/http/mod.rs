@@ -20,4 +20,4 @@ pub use answer::Answer;
 pub use connection::{Http1Bounds, ServeHttp};
 pub use decide::DecideHttp;
 pub(crate) use ratelimit_page::RatelimitPage;
-pub use v1::NativeHttp;
+pub use v1::{Json, NativeHttp};

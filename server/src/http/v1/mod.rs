@@ -77,19 +77,35 @@ impl NativeHttp {
         // Of a batch's checks each may have a timeout; HTTP itself has none.
         let mut measured = self.stopwatch.start(None);
         let body = body.read().await;
-        let told = || match body {
-            Ok(body) => self.answer(*verb, &head.headers, &body),
-            Err(BodyError::NoRoom(no_room)) => Err(no_room.into()),
-            Err(error) => Err(Failure::Unreadable { message: error.to_string(), field: None }),
+        let answer = match body {
+            Ok(body) => Json(&self.native).told(*verb, &head.headers, &body),
+            Err(BodyError::NoRoom(no_room)) => refuse(&no_room.into()),
+            Err(error) => refuse(&Failure::Unreadable { message: error.to_string(), field: None }),
         };
-        let told = || told().unwrap_or_else(|failure| refuse(&failure));
-        let answer = guarded(told, || refuse(&Failure::Internal));
         measured.answered();
         answer
     }
+}
+
+/// The adapter's JSON form, without a connection.
+#[derive(Clone, Copy)]
+pub struct Json<'a>(pub &'a Native);
+
+impl Json<'_> {
+    /// Answers a POST of `body` to `path`; absent where there is no such path.
+    pub fn post(&self, path: &str, headers: &HeaderMap, body: &[u8]) -> Option<Answer> {
+        let (_, verb) = PATHS.iter().find(|(known, _)| *known == path)?;
+        Some(self.told(*verb, headers, body))
+    }
+
+    /// Answers a whole body; a panic costs this call only.
+    fn told(self, verb: Verb, headers: &HeaderMap, body: &[u8]) -> Answer {
+        let told = || self.answer(verb, headers, body).unwrap_or_else(|failure| refuse(&failure));
+        guarded(told, || refuse(&Failure::Internal))
+    }
 
     fn answer(&self, verb: Verb, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Failure> {
-        let native = &self.native;
+        let native = self.0;
         let call = Call { authorization: headers.get(AUTHORIZATION), deadline: None };
         match verb {
             Verb::Check => {
@@ -139,13 +155,13 @@ impl NativeHttp {
             Ok(Object(read)) => Ok(read),
             Err(error) => {
                 let (message, field) = (sentence(&error), named(&error));
-                Err(self.native.count(Failure::Unreadable { message, field }))
+                Err(self.0.count(Failure::Unreadable { message, field }))
             }
         }
     }
 
     fn right<T>(&self, message: Result<T, v1::Malformed>) -> Result<T, Failure> {
-        message.map_err(|malformed| self.native.count(malformed.into()))
+        message.map_err(|malformed| self.0.count(malformed.into()))
     }
 }
 
