@@ -22,7 +22,7 @@ const CALLS_MAX: usize = 64;
 
 /// Panics if a call is answered INTERNAL or not at once, or if more of a limit is spent and held
 /// than there is. A call is a byte that says which, the length of its message, and that: see
-/// [`Next`].
+/// `Next`.
 pub fn native(data: &[u8]) {
     if data.len() > message_bytes_max() {
         return;

@@ -1,6 +1,6 @@
 //! Audit events: who changed what, and how it was before.
 //!
-//! Every administrative write goes through [`write`], exactly once and after it has succeeded; a dry
+//! Every administrative write goes through [`write()`], exactly once and after it has succeeded; a dry
 //! run and a refused call write none. Events are never sampled, and no log level leaves them out.
 
 use std::fmt::Display;

@@ -1,6 +1,6 @@
 //! Who may call what: bearer tokens, client certificates, the admin socket; roles and permissions.
 //!
-//! It says who somebody is ([`Access::caller`], [`Access::operator`]) and what they may do
+//! It says who somebody is ([`Access::caller`], `Access::operator`) and what they may do
 //! ([`Caller::expect`], [`Caller::expect_role`]). It does not know what is called; adapters ask it
 //! only for what needs a permission or a role, so ordinary decisions cost nothing here.
 

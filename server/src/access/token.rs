@@ -23,7 +23,7 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 
 /// A token as its owner has it.
 ///
-/// Its text is secret: nothing shows it but [`Token::reveal`].
+/// Its text is secret: nothing shows it but `Token::reveal`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     text: String,
