@@ -9,5 +9,6 @@ mod object;
 mod request;
 mod response;
 
+pub use object::Object;
 pub use request::parse_request;
 pub use response::write_response;
