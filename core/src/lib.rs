@@ -8,6 +8,7 @@
 //! (what will be charged), [`store`] (the charge), [`decision`] (the answer).
 
 pub mod bucket;
+pub mod command;
 pub mod decision;
 pub mod descriptor;
 pub mod idempotency;

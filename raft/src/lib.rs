@@ -1,0 +1,1 @@
+//! The replicated ledger: counters that every node of a cluster agrees on.
