@@ -1,1 +1,3 @@
 //! The replicated ledger: counters that every node of a cluster agrees on.
+
+pub mod types;
