@@ -2,6 +2,7 @@
 
 pub mod log;
 pub mod machine;
+pub mod meta;
 pub mod runtime;
 pub mod snapshot;
 pub mod types;

@@ -81,9 +81,9 @@ proptest! {
                 }
                 Step::PurgeTo(upto) => {
                     entries.purge(log_id(term, upto));
-                    let gone = model.entries.iter().filter(|entry| entry.0 <= upto);
+                    let mut gone = model.entries.iter().filter(|entry| entry.0 <= upto);
                     if let Some(&(_, _, Some(at), received)) =
-                        gone.filter(|entry| entry.2.is_some()).next_back()
+                        gone.rfind(|entry| entry.2.is_some())
                     {
                         model.before = Stamp { at, received };
                     }

@@ -5,7 +5,6 @@
 //! it elsewhere, and the state goes on meanwhile. So "building" one for openraft is no more than a
 //! note of how far it goes, and what a follower is sent is the state of the moment it is sent in.
 
-mod meta;
 mod parts;
 mod store;
 mod trim;
@@ -17,10 +16,10 @@ use parking_lot::Mutex;
 use tollgate_core::key::Key;
 use tollgate_core::time::Now;
 
-pub use self::meta::Meta;
 pub(crate) use self::parts::{Assembly, Parts};
 pub use self::store::StateMachine;
 pub use self::trim::{TRIM_PERIOD, configure, keep_trimmed};
+use crate::meta::Meta;
 use crate::types::{LogId, Membership};
 
 /// The state of a group.
@@ -103,9 +102,9 @@ impl Machine {
     /// Applies the data of an entry. Answers only if somebody waits for it; nothing, if the data
     /// makes no sense. Adds the keys that it gave back or forgot something of to `forgot`.
     fn apply(&mut self, data: &Bytes, is_awaited: bool, forgot: &mut Vec<Key>) -> Bytes {
-        let _ = forgot;
+        let _ = (is_awaited, forgot);
         match self {
-            Self::Meta(meta) => meta.apply(data, is_awaited),
+            Self::Meta(meta) => meta.apply(data),
         }
     }
 

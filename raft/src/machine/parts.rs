@@ -2,12 +2,9 @@
 
 use bytes::Bytes;
 
-use super::meta::FOUNDING_BYTES_MAX;
-use super::{Meta, View};
+use super::View;
+use crate::meta::{META_GROUP, Meta};
 use crate::snapshot::BadSnapshot;
-
-/// The group that knows of the others.
-pub(super) const META_GROUP: u32 = 0;
 
 /// The parts of a view, in order. What was written is dropped, so that the state which goes on
 /// copies no more of it.
@@ -28,7 +25,7 @@ impl Iterator for Parts {
 
     fn next(&mut self) -> Option<Bytes> {
         match self {
-            Self::Meta(meta) => meta.take().map(|meta| meta.founding().clone()),
+            Self::Meta(meta) => meta.take().map(|meta| meta.encode()),
         }
     }
 }
@@ -46,13 +43,14 @@ impl Assembly {
         }
     }
 
-    pub(crate) fn push(&mut self, part: Bytes) -> Result<(), BadSnapshot> {
+    pub(crate) fn push(&mut self, part: &[u8]) -> Result<(), BadSnapshot> {
         match self {
             Self::Meta(known) => {
-                if known.is_some() || part.len() > FOUNDING_BYTES_MAX {
-                    return Err(BadSnapshot::State("a founding of too many parts".to_owned()));
+                if known.is_some() {
+                    return Err(BadSnapshot::State("it has one part only".to_owned()));
                 }
-                *known = Some(Meta::from_founding(part));
+                let read = Meta::decode(part);
+                *known = Some(read.map_err(|bad| BadSnapshot::State(bad.to_string()))?);
                 Ok(())
             }
         }

@@ -5,14 +5,15 @@ use openraft::testing::log::{StoreBuilder, Suite};
 use tollgate_core::time::{ManualClock, Wall};
 
 use super::*;
-use crate::machine::{Meta, Unwatched};
+use crate::machine::Unwatched;
+use crate::meta::Meta;
 
 struct InMemory;
 
 impl StoreBuilder<Types, MemoryLog, StateMachine> for InMemory {
     async fn build(&self) -> Result<((), MemoryLog, StateMachine), StorageError<Types>> {
         let log = MemoryLog::new(Arc::new(ManualClock::starting_at(Wall::default())), |_| None);
-        let shared = SharedMachine::new(Machine::Meta(Meta::default()));
+        let shared = SharedMachine::new(Machine::Meta(Meta::new()));
         let machine = StateMachine::new(shared, log.clone(), Arc::new(Unwatched), Work::Aside);
         Ok(((), log, machine))
     }

@@ -45,7 +45,7 @@ pub enum BadSnapshot {
     #[error("the header: {0}")]
     Header(&'static str),
     /// It is another cluster's, or another group's.
-    #[error("it is of group {} of cluster {:032x}", .0.group, .0.cluster)]
+    #[error("it is of group {} of cluster {}", .0.group, .0.cluster)]
     Stranger(super::Whose),
     /// A chunk is missing or came twice.
     #[error("chunk {found} where chunk {due} is due")]

@@ -7,6 +7,7 @@ use prost::Message as _;
 
 use super::frame::{Kind, framed};
 use super::{BadSnapshot, Whose};
+use crate::meta::ClusterId;
 use crate::types::{LogId, Member, Membership, NodeId, SnapshotMeta, log_id};
 
 const MAGIC: [u8; 8] = *b"TOLLSNAP";
@@ -69,8 +70,8 @@ struct Named {
 pub(super) fn pack(whose: Whose, meta: &SnapshotMeta) -> Bytes {
     let membership = meta.last_membership.membership();
     let header = Header {
-        cluster_high: (whose.cluster >> 64) as u64,
-        cluster_low: whose.cluster as u64,
+        cluster_high: (whose.cluster.0 >> 64) as u64,
+        cluster_low: whose.cluster.0 as u64,
         group: whose.group,
         last: meta.last_log_id.map(position),
         members_since: meta.last_membership.log_id().map(position),
@@ -104,7 +105,7 @@ pub(super) fn unpack(mut payload: Bytes, expected: Whose) -> Result<SnapshotMeta
     let header =
         Header::decode(payload).map_err(|_| BadSnapshot::Header("it is cut or mangled"))?;
     let cluster = u128::from(header.cluster_high) << 64 | u128::from(header.cluster_low);
-    let whose = Whose { cluster, group: header.group };
+    let whose = Whose { cluster: ClusterId(cluster), group: header.group };
     if whose != expected {
         return Err(BadSnapshot::Stranger(whose));
     }

@@ -21,12 +21,13 @@ pub use self::receive::{Receiver, Unpacker};
 pub use self::send::{Packer, send};
 pub use self::work::Work;
 use crate::machine::View;
+use crate::meta::ClusterId;
 
 /// Whose state a snapshot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whose {
     /// The cluster.
-    pub cluster: u128,
+    pub cluster: ClusterId,
     /// The group.
     pub group: u32,
 }
