@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, InitializeError, RaftError};
+use openraft::impls::OneshotResponder;
 use openraft::metrics::RaftServerMetrics;
-use openraft::{Raft, ServerState};
+use openraft::{Instant as _, Raft, ServerState};
+use openraft_rt::WatchReceiver as _;
 use tokio::sync::Semaphore;
 use tollgate_core::time::{Monotonic, Now};
 
@@ -94,7 +96,7 @@ impl Group {
     /// not reach a majority.
     pub fn leader(&self) -> Option<(NodeId, u64)> {
         let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
+        let metrics = metrics.borrow_watched();
         let leader = metrics.current_leader?;
         if leader == metrics.id {
             let acked = metrics.last_quorum_acked.as_ref()?;
@@ -117,18 +119,18 @@ impl Group {
     ///
     /// If it is surely not in the log, or nobody knows.
     pub async fn propose(&self, term: u64, data: Bytes) -> Result<Committed, NotProposed> {
-        let written = self.raft.write(Data(data)).with_leader(term).await;
+        let (responder, written) = OneshotResponder::new_pair();
+        let sent = self.raft.write(Data(data)).with_leader(term).responder(responder).await;
+        // The group's task is gone, and never saw it.
+        sent.map_err(|_| NotProposed::NotLeader(None))?;
+        let written = written.await.map_err(|_| NotProposed::Unknown)?;
         let written = written.map_err(|error| match error {
-            RaftError::APIError(ClientWriteError::ForwardToLeader(ForwardToLeader {
-                leader_id,
-                ..
-            })) => NotProposed::NotLeader(leader_id),
-            RaftError::APIError(
-                ClientWriteError::ChangeMembershipError(_)
-                | ClientWriteError::PreconditionFailed(_)
-                | ClientWriteError::LogEntryDiscarded(_),
-            )
-            | RaftError::Fatal(_) => NotProposed::Unknown,
+            ClientWriteError::ForwardToLeader(ForwardToLeader { leader_id, .. }) => {
+                NotProposed::NotLeader(leader_id)
+            }
+            ClientWriteError::ChangeMembershipError(_)
+            | ClientWriteError::PreconditionFailed(_)
+            | ClientWriteError::LogEntryDiscarded(_) => NotProposed::Unknown,
         })?;
         Ok(Committed { index: written.log_id.index, reply: written.data.0 })
     }
@@ -163,7 +165,7 @@ impl Group {
     /// What operators see.
     pub fn status(&self) -> GroupStatus {
         let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
+        let metrics = metrics.borrow_watched();
         let membership = metrics.membership_config.membership();
         let name = |id: NodeId| {
             membership.get_node(&id).map_or_else(|| id.to_string(), |member| member.name.clone())
@@ -205,9 +207,5 @@ impl Group {
 
     pub(crate) fn raft(&self) -> &Raft<Types, StateMachine> {
         &self.raft
-    }
-
-    pub(crate) fn log(&self) -> &MemoryLog {
-        &self.log
     }
 }

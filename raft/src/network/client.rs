@@ -10,10 +10,9 @@ use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable}
 use openraft::network::{
     Backoff, RPCOption, RaftNetworkFactory, RaftNetworkV2, stream_append_sequential,
 };
-use openraft::raft::message::{TransferLeaderRequest, TransferLeaderResponse};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError,
-    StreamAppendResult, VoteRequest, VoteResponse,
+    StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use tokio_util::sync::CancellationToken;
 use tollgate_proto::peer as message;
@@ -44,7 +43,7 @@ impl Factory {
         Network {
             peer: self.peers.at(&member.address),
             route: message::Route { cluster, group, from: self.from, to },
-            whose: Whose { cluster: self.cluster.0, group },
+            whose: Whose { cluster: self.cluster, group },
             work: self.work,
             is_heartbeat,
         }
@@ -124,7 +123,8 @@ impl RaftNetworkV2<Types> for Network {
         option: RPCOption,
     ) -> Rpc<AppendEntriesResponse<Types>> {
         let last = rpc.entries.last().map(|entry| entry.log_id).or(rpc.prev_log_id);
-        let Told::Append(response) = self.beat(Asked::Append(convert::append(&rpc)), &option).await?
+        let Told::Append(response) =
+            self.beat(Asked::Append(convert::append(&rpc)), &option).await?
         else {
             return Err(unreachable(&Malformed("an answer to something else")));
         };

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openraft::alias::{EntryOf, LogIdOf, VoteOf};
-use openraft::raft::message::{TransferLeaderError, TransferLeaderRequest};
 use openraft::raft::{
-    AppendEntriesRequest, StreamAppendError, StreamAppendResult, VoteRequest, VoteResponse,
+    AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderError,
+    TransferLeaderRequest, VoteRequest, VoteResponse,
 };
 use openraft::vote::RaftLeaderId as _;
 use openraft::{EntryPayload, Membership};
@@ -129,9 +129,8 @@ pub(super) fn read_append(
         return Err(Malformed("entries that do not come from their leader"));
     }
     let prev_log_id = request.previous.map(read_log_id);
-    let (mut term, mut next) = prev_log_id.map_or((0, 0), |previous| {
-        (previous.leader_id.term, previous.index.saturating_add(1))
-    });
+    let (mut term, mut next) = prev_log_id
+        .map_or((0, 0), |previous| (previous.leader_id.term, previous.index.saturating_add(1)));
     let mut entries = Vec::with_capacity(request.entries.len());
     for entry in request.entries {
         let entry = read_entry(entry)?;

@@ -26,7 +26,8 @@ pub(super) fn answers(
     from: NodeId,
     requests: Streaming<message::ForwardRequest>,
 ) -> impl Stream<Item = message::ForwardResponse> + Send + 'static {
-    let state = Answering { host, from, requests: Some(requests), under_way: FuturesUnordered::new() };
+    let state =
+        Answering { host, from, requests: Some(requests), under_way: FuturesUnordered::new() };
     stream::unfold(state, |mut state| async move { Some((state.next().await?, state)) })
 }
 

@@ -18,7 +18,7 @@ mod serve;
 pub(crate) use client::Factory;
 pub use forwarding::Forwarder;
 pub use io::{BoxIo, CONNECTIONS_MAX, Dial, Incoming, Io, STRANGER_TIMEOUT, TcpDial, incoming};
-pub use peer::{DIAL_TIMEOUT, MESSAGE_BYTES_MAX};
 pub(crate) use peer::Peers;
+pub use peer::{DIAL_TIMEOUT, MESSAGE_BYTES_MAX};
 pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret};
 pub(crate) use serve::{Host, not_for_us, serve};

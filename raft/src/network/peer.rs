@@ -40,13 +40,13 @@ pub(super) const STREAM_WINDOW: u32 = 2 << 20;
 pub(super) const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// A client of one connection.
-pub(super) type Client = PeerClient<InterceptedService<Channel, Showing>>;
+pub(crate) type Client = PeerClient<InterceptedService<Channel, Showing>>;
 
 /// The connections to one peer. They are made when they are needed, and again.
-pub(super) struct Peer {
-    pub(super) bulk: Client,
-    pub(super) beat: Client,
-    pub(super) snapshot: Client,
+pub(crate) struct Peer {
+    pub(crate) bulk: Client,
+    pub(crate) beat: Client,
+    pub(crate) snapshot: Client,
 }
 
 /// The connections to all peers.
@@ -64,7 +64,7 @@ impl Peers {
     }
 
     /// The connections to `address`.
-    pub(super) fn at(&self, address: &str) -> Arc<Peer> {
+    pub(crate) fn at(&self, address: &str) -> Arc<Peer> {
         let mut open = self.open.lock();
         if let Some(peer) = open.get(address) {
             return Arc::clone(peer);
@@ -113,7 +113,7 @@ async fn connect(
 
 /// Shows the cluster's secret with every call.
 #[derive(Clone)]
-pub(super) struct Showing(Secret);
+pub(crate) struct Showing(Secret);
 
 impl Interceptor for Showing {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {

@@ -1,7 +1,6 @@
 //! The peer service: what a node answers to others. It judges every message by its route before
 //! openraft sees it.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use openraft::alias::SnapshotOf;
+use openraft::vote::RaftLeaderId as _;
 use tokio_util::sync::CancellationToken;
 use tollgate_proto::peer as message;
 use tollgate_proto::peer::beat_request::Kind as Asked;
@@ -156,19 +156,22 @@ impl peer_server::Peer for Service {
         let first = Self::first(&mut requests).await?;
         let route = first.route.clone().ok_or(Malformed("no route"))?;
         let group = self.host.group(&route)?;
-        let requests = stream::unfold((Some(first), requests), move |(first, mut requests)| async move {
-            let request = match first {
-                Some(first) => first,
-                None => requests.message().await.ok()??,
-            };
-            match convert::read_append(route.from, request) {
-                Ok(request) => Some((request, (None, requests))),
-                Err(malformed) => {
-                    tracing::warn!(event = "peer_message_refused", %malformed, group = route.group);
-                    None
+        let requests = stream::unfold(
+            (Some(first), requests),
+            move |(first, mut requests)| async move {
+                let request = match first {
+                    Some(first) => first,
+                    None => requests.message().await.ok()??,
+                };
+                match convert::read_append(route.from, request) {
+                    Ok(request) => Some((request, (None, requests))),
+                    Err(malformed) => {
+                        tracing::warn!(event = "peer_message_refused", %malformed, group = route.group);
+                        None
+                    }
                 }
-            }
-        });
+            },
+        );
         let answers = group.raft().stream_append(requests).map(|result| match result {
             Ok(result) => Ok(convert::appended(&result)),
             Err(fatal) => Err(Status::unavailable(fatal.to_string())),
@@ -200,14 +203,14 @@ impl peer_server::Peer for Service {
         let route = route.ok_or(Malformed("no route"))?;
         let group = self.host.group(&route)?;
         let vote = convert::read_vote(vote)?;
-        if *vote.leader_id.voted_for() != route.from {
+        if *vote.leader_id.node_id() != route.from {
             return Err(Malformed("a snapshot that does not come from its leader").into());
         }
         let Ok(_receiving) = Arc::clone(&group.receiving).try_acquire_owned() else {
             return Err(Status::resource_exhausted("another snapshot is coming in"));
         };
         let cluster = ClusterId::from_bytes(&route.cluster).ok_or(Malformed("no cluster"))?;
-        let whose = Whose { cluster: cluster.0, group: route.group };
+        let whose = Whose { cluster, group: route.group };
         let received = async {
             let snapshot = receive(requests, whose, self.work).await?;
             let installed = group.raft().install_full_snapshot(vote, snapshot).await;

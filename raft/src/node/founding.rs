@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Phase;
 use super::options::NotStarted;
 use super::resident::{Resident, Running};
-use super::Phase;
 use crate::birth::{self, Found, Own, Verdict, judge};
 use crate::group::Group;
 use crate::machine::Machine;
@@ -178,7 +178,6 @@ async fn settled(resident: &Arc<Resident>, running: &Running, is_founder: bool) 
 fn knows_itself(meta: &Group) -> bool {
     meta.machine().read(|machine| match machine {
         Machine::Meta(meta) => meta.spec().is_some(),
-        Machine::Counters(_) => false,
     })
 }
 

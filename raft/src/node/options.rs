@@ -20,7 +20,7 @@ pub type Random = Arc<dyn Fn(&mut [u8]) -> io::Result<()> + Send + Sync>;
 
 /// The system's randomness.
 pub fn system_random() -> Random {
-    Arc::new(|bytes| getrandom::fill(bytes).map_err(io::Error::from))
+    Arc::new(|bytes| getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string())))
 }
 
 /// What an operator says.

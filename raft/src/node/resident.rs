@@ -18,9 +18,9 @@ use super::options::{NotStarted, Options, Random};
 use super::{Forwarded, Phase};
 use crate::birth::Own;
 use crate::group::{Committed, Group, GroupId, NotProposed};
-use crate::log::{MemoryLog, Retention};
+use crate::log::{MemoryLog, ReadStamp, Retention};
 use crate::machine::{Machine, SharedMachine, StateMachine, Watcher, keep_trimmed};
-use crate::meta::{ClusterId, META_GROUP, Spec};
+use crate::meta::{ClusterId, META_GROUP, Meta, Spec};
 use crate::network::{Factory, Forwarder, Host, Peers, not_for_us};
 use crate::runtime::seeded;
 use crate::snapshot::Work;
@@ -76,6 +76,12 @@ pub(super) fn new_id(random: &Random) -> Result<NodeId, NotStarted> {
     }
 }
 
+/// The state of a group before its first entry, and how to read the times of its entries.
+fn empty(group: GroupId) -> (Machine, ReadStamp) {
+    let _ = group;
+    (Machine::Meta(Meta::new()), |_| None)
+}
+
 impl Resident {
     pub(super) fn own(&self) -> Own {
         let Options { name, peers, .. } = &self.options;
@@ -127,15 +133,11 @@ impl Resident {
         group: GroupId,
         ended: &CancellationToken,
     ) -> Result<Arc<Group>, String> {
-        let machine = if group == META_GROUP { Machine::meta() } else { Machine::counters() };
+        let (machine, read_stamp) = empty(group);
         let machine = SharedMachine::new(machine);
-        let log = MemoryLog::new(Arc::clone(&self.clock), machine.read_stamp());
-        let store = StateMachine::new(
-            machine.clone(),
-            log.clone(),
-            (self.watcher)(group),
-            self.work,
-        );
+        let log = MemoryLog::new(Arc::clone(&self.clock), read_stamp);
+        let store =
+            StateMachine::new(machine.clone(), log.clone(), (self.watcher)(group), self.work);
         let factory = Factory {
             peers: Arc::clone(&self.peers),
             cluster: spec.cluster(),
