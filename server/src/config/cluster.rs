@@ -76,6 +76,9 @@ pub enum NotAMember {
     /// Nothing says which member the node is.
     #[error("which member of the cluster is this node? One of: {0}")]
     Unnamed(String),
+    /// There is no cluster to be a member of.
+    #[error("`{0}` is no member: the configuration has no `cluster.members`")]
+    NoCluster(String),
     /// There is no member of that name.
     #[error("`{name}` is no member of the cluster. One of: {members}")]
     Unknown {
