@@ -129,3 +129,8 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod group_tests;
+#[cfg(test)]
+mod rig;
