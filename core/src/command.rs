@@ -207,6 +207,8 @@ pub enum Answer {
     },
     /// One for each charge, in order.
     Held {
+        /// The reservation's name: that of the first time, where the command came again.
+        id: ReservationId,
         /// What each charge was told.
         outcomes: Vec<Outcome>,
         /// Whether the request passed; it holds nothing otherwise.
