@@ -148,7 +148,7 @@ impl State {
             let of = combining.clone();
             self.open.insert(Reservation::of_holdings(hold, holdings, &outcomes, of));
         }
-        Ok(Answer::Held { outcomes, is_held })
+        Ok(Answer::Held { id: hold.1, outcomes, is_held })
     }
 
     fn settle(

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use prost::Message as _;
+use prost::bytes::Bytes;
 use tollgate_core::bucket::{Bucket, Outcome};
 use tollgate_core::command::{Answer, NotDone};
 use tollgate_core::replica::Answered;
@@ -59,9 +59,11 @@ impl From<&Answer> for Kind {
                 found: outcomes(found),
                 outcomes: outcomes(would_be),
             }),
-            Answer::Held { outcomes: all, is_held } => {
-                Self::Held(wire::Held { outcomes: outcomes(all), is_held: *is_held })
-            }
+            Answer::Held { id, outcomes: all, is_held } => Self::Held(wire::Held {
+                outcomes: outcomes(all),
+                is_held: *is_held,
+                id: Some((*id).into()),
+            }),
             Answer::Described(parts) => {
                 Self::Described(wire::Parts { parts: parts.iter().map(wire::Part::from).collect() })
             }
@@ -90,9 +92,11 @@ impl TryFrom<Kind> for Answer {
                 found: read_outcomes(all.found)?,
                 outcomes: read_outcomes(all.outcomes)?,
             },
-            Kind::Held(held) => {
-                Self::Held { outcomes: read_outcomes(held.outcomes)?, is_held: held.is_held }
-            }
+            Kind::Held(held) => Self::Held {
+                id: needed("the name of a reservation", held.id)?.into(),
+                outcomes: read_outcomes(held.outcomes)?,
+                is_held: held.is_held,
+            },
             Kind::Described(found) => Self::Described(all(CHARGES_MAX, "parts", found.parts)?),
             Kind::Settled(found) => Self::Settled {
                 settled: Settled {

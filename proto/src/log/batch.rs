@@ -4,8 +4,8 @@
 //! encoded where it is made, a node's batch is its session and its calls, and the leader puts the time
 //! before them without reading the rest.
 
-use bytes::{Bytes, BytesMut};
 use prost::Message as _;
+use prost::bytes::{Bytes, BytesMut};
 use prost::encoding::{DecodeContext, WireType, decode_key, message, skip_field};
 use tollgate_core::command::Call;
 use tollgate_core::replica::{Batch, Session};
