@@ -31,7 +31,7 @@ use self::execute::State;
 use self::recents::Recents;
 use self::sessions::Sessions;
 use crate::bucket::Bucket;
-use crate::command::{Bounds, Call, NotDone};
+use crate::command::{Bounds, Call, Command, NotDone};
 use crate::key::Key;
 use crate::reservation::Reservation;
 use crate::store::{Held, Slot, Stats};
@@ -135,6 +135,9 @@ impl Replica {
             None => run(),
             Some(once) => recents.once(once, now.log, run),
         };
+        if call.command == Command::Tick {
+            recents.sweep(now);
+        }
         told.unwrap_or_else(|not_done| Answered::not_done(not_done, now))
     }
 
@@ -206,3 +209,18 @@ impl Replica {
         totals
     }
 }
+
+#[cfg(test)]
+mod rig;
+
+#[cfg(test)]
+#[path = "equal_tests.rs"]
+mod equal_tests;
+
+#[cfg(test)]
+#[path = "once_tests.rs"]
+mod once_tests;
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod model_tests;

@@ -73,9 +73,10 @@ impl Shards {
 
     /// Frees ended buckets in the next few shards.
     pub(super) fn sweep(&mut self, now: Now) {
-        for _ in 0..self.all.len().div_ceil(SWEEP_TURN) {
+        let count = self.all.len();
+        for _ in 0..count.div_ceil(SWEEP_TURN) {
             let Some(shard) = self.all.get_mut(self.hand) else { return };
-            self.hand = (self.hand + 1) % self.all.len().max(1);
+            self.hand = (self.hand + 1) % count;
             // One in which nothing ended is not copied.
             if shard.slots().any(|slot| slot.bucket.is_expired(now)) {
                 let places = shard.places();
