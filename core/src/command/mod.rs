@@ -5,6 +5,9 @@
 //! files differ still agree. The local ledger takes the same operations from a [`Plan`](crate::plan)
 //! without owning them.
 
+mod combining;
+mod planned;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
