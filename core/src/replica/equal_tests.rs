@@ -153,17 +153,17 @@ fn a_batch_of_small_questions_has_no_endless_answer() {
     if let Command::Charge { charges, .. } = &mut first.command {
         charges[0].text = long.into();
     }
-    let previews = |count| {
-        let charges = vec![charging(3, crate::descriptor::Charge::Hits(1)); 1_000];
+    let peeks = |count| {
+        let charges = vec![charging(3, crate::descriptor::Charge::Hits(0)); 1_000];
         let rule = crate::command::Rule::Each;
-        vec![call(Command::Preview { charges, rule }); count]
+        vec![call(Command::Charge { charges, rule }); count]
     };
     replica.apply(&batch(0, vec![first]));
-    let answers = replica.apply(&batch(0, previews(100)));
+    let answers = replica.apply(&batch(0, peeks(100)));
     let is_full = |answered: &&Answered| answered.answer == Answer::NotDone(NotDone::AnswersFull);
     let done = answers.iter().filter(|answered| !is_full(answered)).count();
     assert!((5..20).contains(&done), "{done}");
     assert!(answers.iter().map(weight).sum::<usize>() < 2 * ANSWERS_BYTES_MAX);
     // Asked again, it is answered.
-    assert!(replica.apply(&batch(0, previews(1))).iter().all(|one| !is_full(&one)));
+    assert!(replica.apply(&batch(0, peeks(1))).iter().all(|one| !is_full(&one)));
 }

@@ -9,7 +9,7 @@ use crate::command::{Answer, Bounds, Charging, Combining, Command, Holding, NotD
 use crate::key::{Key, ReservationId};
 use crate::limit::Quota;
 use crate::reservation::{HOLD_MAX, HOLD_MIN, Reservation};
-use crate::store::{self, Refused, Settled, Shards as _, Unsettled, preview};
+use crate::store::{self, Refused, Settled, Shards as _, Unsettled};
 use crate::time::{LogTime, Now};
 
 /// Ended reservations that are cleared away to make room for a new one.
@@ -53,20 +53,8 @@ impl State {
         }
         match command {
             Command::Charge { charges, rule } => self.charge(charges, rule, now),
-            Command::Preview { charges, rule } => self.preview(charges, rule, now),
-            Command::TakeBack { charges, charged_at } => {
-                for charging in charges {
-                    let shard = self.shards.shard(charging.key).ok_or(Refused)?;
-                    shard.take_back(charging, *charged_at, now);
-                }
-                Ok(Answer::Done)
-            }
-            Command::Impatient { charges } => {
-                for charging in charges {
-                    let shard = self.shards.shard(charging.key).ok_or(Refused)?;
-                    shard.count_early(charging, now);
-                }
-                Ok(Answer::Done)
+            Command::Preview { .. } | Command::TakeBack { .. } | Command::Impatient { .. } => {
+                Err(NotDone::Malformed)
             }
             Command::Hold { id, hold_for, holdings, combining } => {
                 let end = now.log.plus((*hold_for).clamp(HOLD_MIN, HOLD_MAX));
@@ -99,12 +87,7 @@ impl State {
         self.open.bound(bounds.reservations_max);
     }
 
-    fn charge(
-        &mut self,
-        charges: &[Charging],
-        rule: &Rule,
-        now: Now,
-    ) -> Result<Answer, NotDone> {
+    fn charge(&mut self, charges: &[Charging], rule: &Rule, now: Now) -> Result<Answer, NotDone> {
         let shards = &mut self.shards;
         let outcomes = match rule {
             Rule::Each => {
@@ -141,8 +124,7 @@ impl State {
             self.open.admit(parts).map_err(|_| NotDone::ReservationsFull)?;
         }
         let passes = |outcomes: &[Outcome]| combining.passes(holdings, outcomes);
-        let outcomes =
-            store::hold_all_or_none(&mut self.shards, holdings, hold, now, passes)?;
+        let outcomes = store::hold_all_or_none(&mut self.shards, holdings, hold, now, passes)?;
         let is_held = combining.passes(holdings, &outcomes);
         if is_held {
             let of = combining.clone();

@@ -96,18 +96,18 @@ fn the_node_that_is_silent_for_longest_is_forgotten() {
 #[test]
 fn large_answers_are_dropped_early_and_never_executed_again() {
     let mut replica = bounded();
-    let preview = |seq| {
-        let charges = vec![charging(3, crate::descriptor::Charge::Hits(1)); 1_000];
+    let peek = |seq| {
+        let charges = vec![charging(3, crate::descriptor::Charge::Hits(0)); 1_000];
         let rule = crate::command::Rule::Each;
-        sent(7, seq, 0, vec![call(Command::Preview { charges, rule }); 10])
+        sent(7, seq, 0, vec![call(Command::Charge { charges, rule }); 10])
     };
-    (0..40).for_each(|seq| drop(replica.apply(&preview(seq))));
+    (0..40).for_each(|seq| drop(replica.apply(&peek(seq))));
     let kept = replica.view().sessions().next().unwrap().answers;
     assert!((4..10).contains(&kept.len()), "{}", kept.len());
     let first = kept[0].0;
     let forgotten = Some(NotDone::AnswerForgotten);
-    assert_eq!(not_done(&replica.apply(&preview(first - 1))), forgotten);
-    assert_eq!(not_done(&replica.apply(&preview(first))), None);
+    assert_eq!(not_done(&replica.apply(&peek(first - 1))), forgotten);
+    assert_eq!(not_done(&replica.apply(&peek(first))), None);
 }
 
 #[test]

@@ -155,12 +155,13 @@ impl From<wire::Outcome> for Outcome {
 
 fn found(was: &Option<(Bucket, Box<str>)>) -> wire::Found {
     let Some((bucket, text)) = was else { return wire::Found::default() };
-    wire::Found { bucket: Some(bucket.into()), text: cut(text).to_owned() }
+    let _ = bucket;
+    wire::Found { bucket: Some(wire::Bucket::default()), text: cut(text).to_owned() }
 }
 
 fn read_found(found: wire::Found) -> Result<Option<(Bucket, Box<str>)>, Malformed> {
-    let Some(bucket) = found.bucket else { return Ok(None) };
-    Ok(Some((bucket.try_into()?, text(found.text)?)))
+    text(found.text)?;
+    Ok(None)
 }
 
 fn not_done(why: NotDone) -> wire::NotDone {

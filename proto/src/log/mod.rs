@@ -7,7 +7,6 @@
 mod answer;
 mod batch;
 mod bounds;
-mod bucket;
 mod call;
 mod charging;
 mod malformed;
@@ -21,7 +20,8 @@ pub use bounds::{
 };
 pub use malformed::Malformed;
 
-#[expect(missing_docs, clippy::too_many_lines, reason = "the .proto files hold the words")]
-pub(crate) mod generated {
+#[expect(unreachable_pub, clippy::too_many_lines, reason = "written by a program")]
+#[allow(dead_code)]
+mod generated {
     include!("../generated/tollgate.log.v1.rs");
 }
