@@ -28,10 +28,7 @@ fn filling() -> Bytes {
 }
 
 fn counted(machine: &SharedMachine) -> u64 {
-    machine.read(|machine| match machine {
-        Machine::Meta(meta) => meta.applied(),
-        other => panic!("not group 0: {other:?}"),
-    })
+    machine.read(|machine| machine.meta().map(Meta::applied)).expect("group 0")
 }
 
 #[tokio::test(start_paused = true)]
