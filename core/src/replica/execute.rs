@@ -115,9 +115,10 @@ impl State {
         now: Now,
     ) -> Result<Answer, NotDone> {
         // Whoever asks never names two alike; the one that is open stands.
-        if self.open.contains(hold.1) {
+        if self.open.find(hold.1, now).is_some() {
             return Err(NotDone::Malformed);
         }
+        self.clear_away(hold.1, now);
         let parts = Reservation::parts_of_holdings(holdings, combining);
         if self.open.admit(parts).is_err() {
             self.sweep_reservations(SWEPT_FOR_ONE, now);
@@ -187,9 +188,14 @@ impl State {
     fn sweep_reservations(&mut self, most: usize, now: Now) {
         for _ in 0..most {
             let Some(id) = self.open.next_ended(now) else { return };
-            let Some(ended) = self.open.take_ended(id) else { return };
-            // That it had ended is no news; what it held is cleared away.
-            drop(store::release(&mut self.shards, &ended.parts, ended.hold(), now));
+            self.clear_away(id, now);
         }
+    }
+
+    /// Takes out one that has ended, and what it held.
+    fn clear_away(&mut self, id: ReservationId, now: Now) {
+        let Some(ended) = self.open.take_ended(id) else { return };
+        // That it had ended is no news.
+        drop(store::release(&mut self.shards, &ended.parts, ended.hold(), now));
     }
 }

@@ -1,6 +1,5 @@
 //! Commands over a few limits, at random and in words: for tests.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -143,7 +142,7 @@ pub(super) fn picture(replica: &Replica) -> Picture {
     let once = once.map(|(latest, entries)| (latest, entries.collect()));
     Picture {
         head: view.head(),
-        totals: view.totals(),
+        totals: Totals { bytes: 0, ..view.totals() },
         slots: view.slots().map(slot).collect(),
         reservations: (0..super::RESERVATION_PARTS)
             .flat_map(|part| view.reservations_of(part).cloned())

@@ -40,11 +40,6 @@ pub fn decode_answers(answers: Bytes) -> Result<Vec<Answered>, Malformed> {
     answers.into_iter().map(|found| read_answered(found, at)).collect()
 }
 
-/// One answer, with its own time.
-pub(super) fn answered(answered: &Answered) -> wire::Answer {
-    wire::Answer { at: Some(answered.at.into()), answer: Some(Kind::from(&answered.answer)) }
-}
-
 /// One answer, executed at `at` unless it says otherwise.
 pub(super) fn read_answered(found: wire::Answer, at: Now) -> Result<Answered, Malformed> {
     let answer = needed("an answer that is known", found.answer)?.try_into()?;

@@ -1,7 +1,7 @@
 //! Charges and holdings, and how their outcomes combine.
 
-use std::sync::Arc;
 use std::ops::Range;
+use std::sync::Arc;
 
 use tollgate_core::command::{Charging, Combining, Holding, KeySlot, Rule, SLOTS, Shown};
 use tollgate_core::decision::Modes;
@@ -90,10 +90,7 @@ impl TryFrom<wire::Combining> for Combining {
 
     fn try_from(combining: wire::Combining) -> Result<Self, Malformed> {
         let wire::Combining { items, shadow, quota } = combining;
-        Ok(Self {
-            items: all(ITEMS_MAX, "descriptors", items)?,
-            modes: Modes { shadow, quota },
-        })
+        Ok(Self { items: all(ITEMS_MAX, "descriptors", items)?, modes: Modes { shadow, quota } })
     }
 }
 

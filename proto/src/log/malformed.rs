@@ -38,11 +38,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    pub(super) fn unless_at_most(
-        max: usize,
-        what: &'static str,
-        found: usize,
-    ) -> Result<(), Self> {
+    pub(super) fn unless_at_most(max: usize, what: &'static str, found: usize) -> Result<(), Self> {
         if found > max { Err(Self::TooMany { what, found, max }) } else { Ok(()) }
     }
 }

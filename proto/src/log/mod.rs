@@ -15,9 +15,7 @@ mod plain;
 
 pub use answer::{decode_answers, encode_answers};
 pub use batch::{decode_batch, encode_batch, encode_call, encode_session, stamp_of, stamped};
-pub use bounds::{
-    BATCH_BYTES_MAX, CALLS_MAX, CHARGES_MAX, FORGET_MAX, ITEMS_MAX, TEXT_BYTES_MAX,
-};
+pub use bounds::{BATCH_BYTES_MAX, CALLS_MAX, CHARGES_MAX, FORGET_MAX, ITEMS_MAX, TEXT_BYTES_MAX};
 pub use malformed::Malformed;
 
 #[expect(unreachable_pub, clippy::too_many_lines, reason = "written by a program")]
