@@ -2,8 +2,6 @@
 
 use bytes::Bytes;
 
-use tollgate_proto::log::{Builder, Chunks, chunks};
-
 use super::View;
 use crate::meta::{META_GROUP, Meta};
 use crate::snapshot::BadSnapshot;
@@ -12,14 +10,14 @@ use crate::snapshot::BadSnapshot;
 /// copies no more of it.
 pub(crate) enum Parts {
     Meta(Option<Meta>),
-    Counters(Box<Chunks>),
+    Counters,
 }
 
 impl View {
     pub(crate) fn into_parts(self) -> Parts {
         match self {
             Self::Meta(meta) => Parts::Meta(Some(meta)),
-            Self::Counters(view) => Parts::Counters(Box::new(chunks(*view))),
+            Self::Counters(_) => Parts::Counters,
         }
     }
 }
@@ -30,7 +28,7 @@ impl Iterator for Parts {
     fn next(&mut self) -> Option<Bytes> {
         match self {
             Self::Meta(meta) => meta.take().map(|meta| meta.encode()),
-            Self::Counters(chunks) => chunks.next(),
+            Self::Counters => None,
         }
     }
 }
@@ -38,14 +36,14 @@ impl Iterator for Parts {
 /// A state that is made of its parts.
 pub(crate) enum Assembly {
     Meta(Option<Meta>),
-    Counters(Box<Builder>),
+    Counters,
 }
 
 impl Assembly {
     pub(crate) fn of(group: u32) -> Self {
         match group {
             META_GROUP => Self::Meta(None),
-            _ => Self::Counters(Box::default()),
+            _ => Self::Counters,
         }
     }
 
@@ -59,17 +57,14 @@ impl Assembly {
                 *known = Some(read.map_err(bad_state)?);
                 Ok(())
             }
-            Self::Counters(builder) => builder.push(part).map_err(bad_state),
+            Self::Counters => Err(bad_state("counters")),
         }
     }
 
     pub(crate) fn finish(self) -> Result<View, BadSnapshot> {
         match self {
             Self::Meta(meta) => meta.map(View::Meta).ok_or(BadSnapshot::Early),
-            Self::Counters(builder) => {
-                let replica = builder.finish().map_err(bad_state)?;
-                Ok(View::Counters(Box::new(replica.view())))
-            }
+            Self::Counters => Err(bad_state("counters")),
         }
     }
 }
