@@ -8,16 +8,19 @@ mod domains;
 mod eviction;
 mod holding;
 mod holds;
+mod image;
 #[cfg(test)]
 mod rig;
 mod settle;
 mod shard;
 mod slots;
+mod taken_back;
 mod texts;
 mod together;
 
 pub use asked::{Asked, Text};
 pub use holds::Held;
+pub use image::{BadImage, HoldImage, ShardImage, SlotImage};
 pub use settle::{Cost, Part, Settled, Unsettled, release, settle};
 pub use shard::{Bounds, Refused, Saved, Shard, Slot, Stats};
 pub use slots::FULL;
