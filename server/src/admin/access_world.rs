@@ -21,6 +21,7 @@ use tollgate_core::time::{Clock, ManualClock, NANOS_PER_SECOND, Wall};
 use tollgate_runtime::drain::Drain;
 
 use super::verbs::{Does, Verb};
+use super::view::{AskedView, ClusterView};
 use super::{Api, Parts};
 use crate::access::{Access, Permission, Role, Shown, Wanted};
 use crate::budget::Budget;
@@ -69,6 +70,7 @@ impl World {
         let tokens = [wrong, expired, revoked, viewer, operator, admin, caller];
         let drain = Drain::new();
         let api = Arc::new(Api::new(Parts {
+            cluster: Some(Arc::new(shown)),
             decider: Arc::clone(&decider),
             bounds: crate::config::Config::bare().bounds.of_request(),
             ledger: crate::config::Config::bare().ledger,
@@ -242,4 +244,17 @@ pub(super) fn make(access: &Access, role: Option<Role>, life: Duration) -> (Stri
     let wanted = Wanted { name: "t".into(), role, permissions, life: Some(life) };
     let (token, record) = access.create_token(&wanted).unwrap();
     (record.id.to_string(), format!("Bearer {}", token.reveal()))
+}
+
+/// A cluster that is not born yet.
+fn shown() -> ClusterView {
+    ClusterView {
+        node: "a".to_owned(),
+        id: "1".to_owned(),
+        cluster: None,
+        is_whole: false,
+        members: Vec::new(),
+        groups: Vec::new(),
+        asked: AskedView::default(),
+    }
 }

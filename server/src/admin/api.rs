@@ -14,7 +14,7 @@ use super::counters::{self, By, ROWS_MAX, Search};
 use super::figures::{self, Listening};
 use super::query::Query;
 use super::verbs::{Does, Found};
-use super::view::{Reset, TokenCreated};
+use super::view::{ClusterView, Reset, TokenCreated};
 use super::{explain, limits, meets, tokens};
 use crate::access::{Access, Caller, Who};
 use crate::config;
@@ -43,7 +43,12 @@ pub struct Parts {
     pub config: ConfigStatus,
     /// Whose tokens are made and revoked.
     pub access: Arc<Access>,
+    /// Shows the cluster; absent on a node that counts alone.
+    pub cluster: Option<ShowCluster>,
 }
+
+/// Shows the cluster as the node sees it now.
+pub type ShowCluster = Arc<dyn Fn() -> ClusterView + Send + Sync>;
 
 /// Answers operators.
 pub struct Api {
@@ -53,6 +58,7 @@ pub struct Api {
     pub(super) state: State,
     pub(super) config: ConfigStatus,
     pub(super) access: Arc<Access>,
+    pub(super) cluster: Option<ShowCluster>,
     pub(super) listening: Listening,
     pub(super) started: LogTime,
 }
@@ -86,10 +92,10 @@ impl Refused {
 impl Api {
     /// An API whose node starts now.
     pub fn new(parts: Parts) -> Self {
-        let Parts { decider, bounds, ledger, state, config, access } = parts;
+        let Parts { decider, bounds, ledger, state, config, access, cluster } = parts;
         let started = decider.now().log;
         let listening = Listening::default();
-        Self { decider, bounds, ledger, state, config, access, listening, started }
+        Self { decider, bounds, ledger, state, config, access, cluster, listening, started }
     }
 
     /// Whose figures are shown.
@@ -135,6 +141,7 @@ impl Api {
             Does::ResetCounter => self.reset(last, query, who),
             Does::Explain => self.explain(query, body),
             Does::Status => self.status(query),
+            Does::Cluster => whole(query, || self.cluster()),
             Does::Whoami => whole(query, || Ok(write(&tokens::whoami(caller)))),
             Does::ListTokens => whole(query, || Ok(write(&tokens::list(&self.access)))),
             Does::CreateToken => dry_run(query)
@@ -201,6 +208,15 @@ impl Api {
     fn explain(&self, query: &str, body: &[u8]) -> Result<Answer, Refused> {
         Query::parse(query, &[])?;
         Ok(write(&explain::explain(&self.decider, &self.bounds, body)?))
+    }
+
+    fn cluster(&self) -> Result<Answer, Refused> {
+        let alone = || {
+            let message = "this node is in no cluster: its configuration has no `cluster.members`";
+            Refused::not_found("no_cluster", message.to_owned())
+        };
+        let show = self.cluster.as_ref().ok_or_else(alone)?;
+        Ok(write(&show()))
     }
 
     fn status(&self, query: &str) -> Result<Answer, Refused> {

@@ -19,7 +19,7 @@ mod tokens;
 mod verbs;
 pub mod view;
 
-pub use api::{Api, Parts};
+pub use api::{Api, Parts, ShowCluster};
 pub(crate) use figures::Listener;
 pub(crate) use grpc::Service as GrpcService;
 pub(crate) use meets::parse_key;

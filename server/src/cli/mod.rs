@@ -4,6 +4,7 @@
 
 mod admin;
 mod check;
+mod cluster;
 mod completion;
 mod consent;
 mod counters;
@@ -57,6 +58,7 @@ Examples:
 const SERVE_HELP: &str = "\
 Examples:
   tollgate serve --config tollgate.yaml   by a file; edits to it are taken over as they are saved
+  tollgate serve --config cluster.yaml --node b    as member `b` of the cluster that the file names
   tollgate serve                          by the variables of envoyproxy/ratelimit";
 
 const CHECK_HELP: &str = "\
@@ -118,6 +120,9 @@ enum Command {
         /// shows them
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// Which member of `cluster.members` this node is [env: TOLLGATE_NODE]
+        #[arg(long, value_name = "NAME", requires = "config")]
+        node: Option<String>,
     },
     /// Check tollgate.yaml and rate-limit files: every error at once, as FILE:LINE:COLUMN: KEY: WHY
     #[command(after_help = CHECK_HELP)]
@@ -145,6 +150,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show the state of the node on this machine
     Status(status::StatusArgs),
+    /// Show the cluster that the node of this machine is a member of
+    Cluster(cluster::ClusterArgs),
     /// Make and revoke tokens, and say who one is taken for
     Admin(admin::AdminArgs),
     /// Print what bash, zsh, fish, PowerShell or elvish completes command lines by
@@ -161,7 +168,7 @@ impl Cli {
         let mut arguments = std::env::args_os();
         let own = arguments.next().unwrap_or_default();
         if arguments.next().is_none() && is_reference(Path::new(&own)) {
-            let command = Some(Command::Serve { config: None });
+            let command = Some(Command::Serve { config: None, node: None });
             let addresses =
                 AddressArgs { decide_address: None, http_address: None, admin_address: None };
             return Self { command, addresses };
@@ -212,8 +219,8 @@ pub fn tell(failure: &Failure) {
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         None => bare(&cli.addresses),
-        Some(Command::Serve { config: Some(config) }) => serve(&config),
-        Some(Command::Serve { config: None }) => environment::serve(),
+        Some(Command::Serve { config: Some(config), node }) => serve(&config, node),
+        Some(Command::Serve { config: None, .. }) => environment::serve(),
         Some(Command::Check { env: true, output, .. }) => environment::check(output),
         Some(Command::Check { files, output, .. }) => check::run(&files, output),
         Some(Command::Schema) => {
@@ -225,6 +232,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Counters(counters)) => counters.run(),
         Some(Command::Explain(explain)) => explain.run(),
         Some(Command::Status(status)) => status.run(),
+        Some(Command::Cluster(cluster)) => cluster.run(),
         Some(Command::Admin(admin)) => admin.run(),
         Some(Command::Completion(completion)) => completion.run(),
         Some(Command::Man(man)) => man.run(),
@@ -258,7 +266,10 @@ fn bare(addresses: &AddressArgs) -> Ended {
     served(node::run(loaded, Greeting::Banner), next::STATUS)
 }
 
-fn serve(file: &Path) -> Ended {
+/// What to try where a node does not know which member it is.
+const SERVE_NEXT: &str = "tollgate serve --config FILE --node NAME";
+
+fn serve(file: &Path, node: Option<String>) -> Ended {
     let again = clean(&format!("tollgate check {}", file.display()));
     let loaded = match reload::load(file) {
         Ok(loaded) => loaded,
@@ -267,6 +278,11 @@ fn serve(file: &Path) -> Ended {
             let what = "nothing was started: the configuration is wrong";
             return Err(Failure::new(Cause::Configuration, what, again));
         }
+    };
+    let node = node.or_else(|| variables::text("TOLLGATE_NODE", |name| std::env::var_os(name)));
+    let loaded = match loaded.as_member(node) {
+        Ok(loaded) => loaded,
+        Err(error) => return Err(Failure::new(Cause::Usage, error.to_string(), SERVE_NEXT)),
     };
     log::start(&loaded.config.telemetry);
     environment::warn_of_overridden();

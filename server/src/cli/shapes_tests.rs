@@ -8,9 +8,10 @@ use super::check::{self, FileView, IssueView};
 use super::environment::{self, VariableView};
 use super::version::Version;
 use crate::admin::view::{
-    ConfigView, CounterRow, Counters, EntryView, Explained, ExplainedCounter, ExplainedDescriptor,
-    LedgerView, LimitRow, Limits, ListenerView, Reset, Revoked, ServerView, Status, Step, TlsView,
-    TokenCreated, TokenRow, Tokens, Whoami,
+    AskedView, ClusterView, ConfigView, CounterRow, Counters, EntryView, Explained,
+    ExplainedCounter, ExplainedDescriptor, GroupView, LedgerView, LimitRow, Limits, ListenerView,
+    MemberView, Reset, Revoked, ServerView, Status, Step, TlsView, TokenCreated, TokenRow, Tokens,
+    Whoami,
 };
 
 /// The path of every field, `[]` for the items of a list.
@@ -235,6 +236,42 @@ fn a_status_has_its_fields() {
                     listeners[].tls listeners[].tls.is_expired listeners[].tls.not_after \
                     listeners[].tls.refused pid ready uptime_seconds version";
     assert_eq!(fields(&status), expected);
+}
+
+#[test]
+fn the_cluster_has_its_fields() {
+    let member = MemberView { name: text(), id: some(), address: text(), leads: vec![1] };
+    let group = GroupView {
+        group: 1,
+        leader: some(),
+        state: text(),
+        term: 1,
+        last_index: 1,
+        committed_index: 1,
+        applied_index: 1,
+        snapshot_index: 1,
+        log_bytes: 1,
+        keys: 1,
+        bytes: 1,
+        sessions: 1,
+        reservations: 1,
+    };
+    let view = ClusterView {
+        node: text(),
+        id: text(),
+        cluster: some(),
+        is_whole: true,
+        members: vec![member],
+        groups: vec![group],
+        asked: AskedView::default(),
+    };
+    let expected = "asked asked.batches asked.calls asked.denied_from_memory asked.resent \
+                    asked.unanswered cluster groups groups[].applied_index groups[].bytes \
+                    groups[].committed_index groups[].group groups[].keys groups[].last_index \
+                    groups[].leader groups[].log_bytes groups[].reservations groups[].sessions \
+                    groups[].snapshot_index groups[].state groups[].term id is_whole members \
+                    members[].address members[].id members[].leads members[].name node";
+    assert_eq!(fields(&view), expected);
 }
 
 #[test]

@@ -24,6 +24,12 @@ pub(super) fn address(
     parsed.map_err(|_| format!("{name}: expected an IP address and a port, found {text:?}"))
 }
 
+/// The text of the variable `name`, whose value `look_up` knows.
+pub(super) fn text(name: &str, look_up: impl FnOnce(&str) -> Option<OsString>) -> Option<String> {
+    let value = look_up(name).filter(|value| !value.is_empty())?;
+    Some(value.to_string_lossy().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 //! file for changes.
 
 mod check;
+pub mod cluster;
 mod decode;
 mod document;
 mod named;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use tollgate_core::limit::{NAMED_DOMAIN, Options, Rules};
 
 pub use self::check::{FileKind, Summary, check};
+pub use self::cluster::Cluster;
 pub(crate) use self::document::open_regular;
 pub(crate) use self::quantity::Length;
 pub use self::report::{ISSUES_MAX, Issue, Report};
@@ -53,6 +55,8 @@ pub struct Config {
     pub node: Node,
     /// Where the node listens.
     pub listeners: Listeners,
+    /// The cluster that the node belongs to.
+    pub cluster: Option<Cluster>,
     /// What one request may bring.
     pub bounds: Bounds,
     /// How many buckets are kept.
@@ -233,6 +237,8 @@ impl Config {
     }
 }
 
+#[cfg(test)]
+mod cluster_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]

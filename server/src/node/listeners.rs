@@ -14,7 +14,7 @@ use super::files::Shares;
 use super::sockets::Addresses;
 use super::telemetry;
 use crate::access::Access;
-use crate::admin::{self, AdminSocket, Api, Served};
+use crate::admin::{self, AdminSocket, Api, Served, ShowCluster};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::decide::Decider;
@@ -47,6 +47,8 @@ pub(super) struct Parts {
     pub(super) access: Arc<Access>,
     pub(super) shares: Shares,
     pub(super) budget: Budget,
+    /// Shows the cluster, where there is one.
+    pub(super) cluster: Option<ShowCluster>,
     /// The listener of the reference's figures, which telemetry runs.
     pub(super) page: Option<(SocketAddr, Arc<Acceptor>)>,
     /// Ends decide and http.
@@ -122,6 +124,7 @@ impl Listeners {
             draining: callers,
         };
         let api = Arc::new(Api::new(admin::Parts {
+            cluster: parts.cluster,
             bounds: config.bounds.of_request(),
             ledger: config.ledger,
             decider,

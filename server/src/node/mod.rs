@@ -57,7 +57,8 @@ pub enum Greeting {
 /// # Errors
 /// If an address cannot be bound or the operating system refuses a thread or a handler.
 pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
-    let Loaded { config, domains, origin, health } = loaded;
+    let Loaded { config: file, domains, origin, health, member } = loaded;
+    let config = of_member(&file, member.as_deref());
     let metrics = metrics::install();
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).context("no random bytes for the hash key")?;
@@ -79,13 +80,24 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let reload = {
         let _entered = runtime.enter();
-        Reload::prepare(origin, &config, &decider, clock)?
+        Reload::prepare(origin, &file, &decider, clock)?
     };
     let start = Start { greeting, health, shares, page, access };
     let ended = runtime.block_on(live(&config, start, sockets, decider, metrics, reload));
     // A read of a file that hangs must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     ended
+}
+
+/// The file's configuration with the listeners that it gives this member.
+fn of_member(file: &Config, member: Option<&str>) -> Config {
+    let own = file.cluster.as_ref().and_then(|cluster| cluster.own(member).ok());
+    match own {
+        Some((_, member)) => {
+            Config { listeners: member.listeners(&file.listeners), ..file.clone() }
+        }
+        None => file.clone(),
+    }
 }
 
 /// How a node comes up.
@@ -141,6 +153,7 @@ async fn live(
         shares: start.shares,
         budget,
         page: telemetry.page(),
+        cluster: None,
         callers: ending.callers.watch(),
         operators: ending.operators.watch(),
     };

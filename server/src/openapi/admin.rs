@@ -46,6 +46,9 @@ impl Make<'_> {
                 operation
             }
             Does::Status => self.of::<view::Status>("status", "Shows the state of the node."),
+            Does::Cluster => self
+                .of::<view::ClusterView>("cluster", "Shows the cluster as this node sees it.")
+                .error(404, "`no_cluster`: the node counts alone."),
             Does::Whoami => self.of::<view::Whoami>("whoami", "Says who the caller is taken for."),
             Does::ListTokens => self.of::<view::Tokens>("listTokens", "Shows all tokens."),
             Does::CreateToken => {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::sources::Content;
+use crate::config::cluster::NotAMember;
 use crate::config::{Config, Domains, Report};
 use crate::xds;
 
@@ -21,6 +22,8 @@ pub struct Loaded {
     pub(crate) origin: Origin,
     /// What health checks are told meanwhile.
     pub(crate) health: HealthRule,
+    /// Which member of the cluster the node is, where it was told.
+    pub(crate) member: Option<String>,
 }
 
 /// When health checks are told that traffic may come.
@@ -88,6 +91,19 @@ impl Origin {
 }
 
 impl Loaded {
+    /// The same for the node that is this member of the cluster: `told` by its command line or its
+    /// environment, else by the file.
+    ///
+    /// # Errors
+    /// [`NotAMember`].
+    pub fn as_member(self, told: Option<String>) -> Result<Self, NotAMember> {
+        let member = match &self.config.cluster {
+            Some(cluster) => Some(cluster.own(told.as_deref())?.0.to_owned()),
+            None => told.map_or(Ok(None), |name| Err(NotAMember::NoCluster(name)))?,
+        };
+        Ok(Self { member, ..self })
+    }
+
     /// `config`, which is the embedded one, to which a command line may have added.
     ///
     /// # Errors
@@ -97,7 +113,7 @@ impl Loaded {
         let content = Content::of_text(EMBEDDED);
         let source = Source::Embedded;
         let origin = Origin { source, content, is_settled: true, failure: None };
-        Ok(Self { config, domains, origin, health: HealthRule::default() })
+        Ok(Self { config, domains, origin, health: HealthRule::default(), member: None })
     }
 
     /// `config`, which the environment spells, with the files of limits as they stand now. Where
@@ -108,7 +124,7 @@ impl Loaded {
             Err(Refused { report, content, is_settled }) => {
                 let source = Source::Environment;
                 let origin = Origin { source, content, is_settled, failure: Some(report) };
-                Self { config, domains: Vec::new(), origin, health }
+                Self { config, domains: Vec::new(), origin, health, member: None }
             }
         }
     }
@@ -120,7 +136,7 @@ impl Loaded {
         let source = Source::Xds(Box::new(settings));
         let content = Content::default();
         let origin = Origin { source, content, is_settled: true, failure: None };
-        Self { config, domains: Vec::new(), origin, health }
+        Self { config, domains: Vec::new(), origin, health, member: None }
     }
 }
 
@@ -171,7 +187,8 @@ fn read_file(file: &Path) -> Result<Loaded, Refused> {
         Ok(domains) => {
             let source = Source::File(file.to_owned());
             let origin = Origin { source, content, is_settled, failure: None };
-            Ok(Loaded { config, domains, origin, health: HealthRule::default() })
+            let health = HealthRule::default();
+            Ok(Loaded { config, domains, origin, health, member: None })
         }
         Err(report) => Err(Refused { report, content, is_settled }),
     }
@@ -186,7 +203,8 @@ fn read_listed(config: &Config) -> Result<Loaded, Refused> {
         Ok(domains) => {
             let source = Source::Environment;
             let origin = Origin { source, content, is_settled, failure: None };
-            Ok(Loaded { config: config.clone(), domains, origin, health: HealthRule::default() })
+            let (config, health) = (config.clone(), HealthRule::default());
+            Ok(Loaded { config, domains, origin, health, member: None })
         }
         Err(report) => Err(Refused { report, content, is_settled }),
     }

@@ -52,6 +52,7 @@ pub(super) fn keys(started: &Config, new: &Config) -> Vec<&'static str> {
         ("listeners", old_at != new_at),
         ("bounds", old_most != new_most),
         ("ledger", old_ledger != new_ledger),
+        ("cluster", started.cluster != new.cluster),
         ("telemetry", old_says != new_says),
     ];
     for (section, differs) in sections {

@@ -3,6 +3,7 @@
 //! The doc comments here are the reference that users read, through the JSON Schema: each says the
 //! unit, the default, the range and what zero means. Nothing here is valid yet beyond its type.
 
+mod cluster;
 mod limit;
 mod listeners;
 mod ratelimit;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::cluster::{ELECTION, GROUPS, HEARTBEAT, RawCluster, RawMember, SECRET_BYTES};
 pub(super) use self::limit::{RawAlgorithm, RawLimit, RawPenalty};
 pub(super) use self::listeners::{RawAdminListener, RawClientAuth, RawListeners, RawTls};
 pub(super) use self::ratelimit::{RawHeaderNames, RawHeaderStyle, RawRatelimit};
@@ -63,8 +65,10 @@ pub(super) struct RawConfig {
     pub(super) listeners: RawListeners,
     /// What one request may bring. A request beyond a bound is refused, never cut.
     pub(super) bounds: RawBounds,
+    /// The nodes that count as one. Default: none.
+    pub(super) cluster: RawCluster,
     /// How many buckets are kept. Where the ledger is full, ended buckets go first, then the
-    /// emptiest ones of the domain that holds the most.
+    /// emptiest ones of the domain that holds the most. In a cluster, its first start decides.
     pub(super) ledger: RawLedger,
     /// Files of the reference rate-limit service (`domain`, `descriptors`), or folders of them,
     /// relative to the folder of this file. Of a folder every file counts but those whose name

@@ -3,6 +3,7 @@
 //! Parts that could not even be decoded stand here with their defaults, which are valid, so that
 //! the rest can still be judged; what compares several parts is skipped where one of them is wrong.
 
+mod cluster;
 mod limits;
 mod listeners;
 mod telemetry;
@@ -71,6 +72,7 @@ impl Validator<'_> {
             ledger: self.ledger(&raw.ledger),
             telemetry: self.telemetry(&raw.telemetry, &listeners),
             listeners,
+            cluster: self.cluster(&raw.cluster, base_dir),
             ratelimit_files: self.ratelimit_files(&raw.ratelimit_files, base_dir),
             merge_domains: raw.ratelimit.merge_domains,
             answers: self.answers(&raw.ratelimit),

@@ -2,8 +2,12 @@
 //!
 //! They are API: a field is added, never renamed. Nothing here decides or looks anything up.
 
+mod cluster;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use self::cluster::{AskedView, ClusterView, GroupView, MemberView};
 
 /// One configured limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
