@@ -9,7 +9,7 @@
 //! domain's share demands it, it is counted apart. Buckets of the request that asks for room stay. If
 //! nobody can leave, the operation is refused.
 
-use super::shard::{Bounds, Refused, Shard};
+use super::shard::{Refused, Shard};
 use super::slots::FULL;
 use crate::key::{DomainTag, Key};
 use crate::time::Now;
@@ -37,12 +37,6 @@ pub(super) struct Room<'a> {
 }
 
 impl Shard {
-    /// Bounds it anew. What it holds beyond them stays until it leaves by itself, or until somebody
-    /// asks for room.
-    pub fn set_bounds(&mut self, bounds: Bounds) {
-        self.bounds = Bounds { keys_max: bounds.keys_max.min(Self::KEYS_MAX), ..bounds };
-    }
-
     /// Gives up buckets until what is wanted fits.
     pub(super) fn make_room(&mut self, room: &Room<'_>, now: Now) -> Result<(), Refused> {
         for _ in 0..VICTIMS_MAX {

@@ -62,20 +62,6 @@ pub struct Stats {
 #[error("the ledger is full and nothing in reach may be evicted")]
 pub struct Refused;
 
-/// A bucket as it was before a charge that may have to be taken back.
-#[derive(Clone, Debug)]
-pub struct Saved {
-    key: Key,
-    state: Option<(Bucket, u8)>,
-}
-
-impl Saved {
-    /// Whose state it is.
-    pub fn key(&self) -> Key {
-        self.key
-    }
-}
-
 /// A bucket in the store, to be looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot<'a> {
@@ -212,27 +198,6 @@ impl Shard {
             self.insert(asked, bucket, &text, fill)?;
         }
         Ok(outcome)
-    }
-
-    /// What [`Self::restore`] needs to take back every charge of `key` made since.
-    pub fn save(&self, key: Key) -> Saved {
-        let slot = self.find(key).and_then(|at| self.slots.at(at));
-        Saved { key, state: slot.map(|slot| (slot.bucket.clone(), slot.fill)) }
-    }
-
-    /// Makes the bucket what it was when it was saved.
-    pub fn restore(&mut self, saved: Saved) {
-        let Some(at) = self.find(saved.key) else { return };
-        let Some((bucket, fill)) = saved.state else { return self.remove(at) };
-        self.put_back(at, bucket, fill);
-    }
-
-    fn put_back(&mut self, at: u16, bucket: Bucket, fill: u8) {
-        let Some(slot) = self.slots.at_mut(at) else { return };
-        let (before, after, domain) = (slot.bucket.heap_bytes(), bucket.heap_bytes(), slot.domain);
-        slot.bucket = bucket;
-        slot.fill = fill;
-        self.resize(domain, before, after);
     }
 
     pub(super) fn resize(&mut self, domain: DomainNumber, before: usize, after: usize) {
