@@ -20,6 +20,7 @@ mod queue;
 mod reign;
 mod reserving;
 mod running;
+pub mod seat;
 mod split;
 mod wire;
 
