@@ -15,7 +15,7 @@ use openraft::storage::RaftStateMachine as _;
 use tollgate_core::command::{Bounds, Call, Charging, Command, KeySlot, Rule};
 use tollgate_core::descriptor::Charge;
 use tollgate_core::key::{DomainTag, Key};
-use tollgate_core::limit::{Algorithm, Quota, Window};
+use tollgate_core::limit::{Algorithm, Quota, Unit, Window};
 use tollgate_core::replica::Batch;
 use tollgate_core::time::{Clock as _, LogTime, Monotonic, Now, Wall};
 use tollgate_proto::log::encode_batch;
@@ -69,8 +69,7 @@ impl Rig {
         let nanos = self.index * 1_000;
         let at = Now { log: LogTime::from_nanos(nanos), epoch: Wall::from_nanos(nanos) };
         let data = Data(encode_batch(&Batch { at, session: None, calls }));
-        let entry =
-            Entry { log_id: log_id(1, self.index), payload: EntryPayload::Normal(data) };
+        let entry = Entry { log_id: log_id(1, self.index), payload: EntryPayload::Normal(data) };
         let before = self.clock.monotonic();
         if let Err(error) = self.store.apply(stream::iter([Ok((entry, None))])).await {
             eprintln!("not applied: {error}");
@@ -95,7 +94,7 @@ fn charging(number: u64) -> Charging {
         slot: KeySlot(0),
         quota: Quota {
             limit: 1_000,
-            window: Window::of_length(Duration::from_secs(86_400)).unwrap_or_else(|_| unreachable!()),
+            window: Window::of_unit(Unit::Day),
             algorithm: Algorithm::TokenBucket { burst: 100 },
             counts_refused: false,
             penalty_max: None,

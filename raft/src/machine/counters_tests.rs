@@ -185,10 +185,7 @@ async fn whoever_remembers_denials_is_told_what_was_given_back() {
     let commands = vec![
         Command::Charge { charges, rule: Rule::Each },
         Command::Forget { keys: vec![keys[2]] },
-        Command::TakeBack {
-            charges: vec![charging(3, Charge::Hits(1))],
-            charged_at: now(1),
-        },
+        Command::TakeBack { charges: vec![charging(3, Charge::Hits(1))], charged_at: now(1) },
     ];
     apply(&mut store, 2, batch(2, commands)).await;
     apply(&mut store, 3, Bytes::from_static(b"\xff\xff no batch")).await;
