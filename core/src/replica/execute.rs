@@ -53,7 +53,7 @@ impl State {
         }
         match command {
             Command::Charge { charges, rule } => self.charge(charges, rule, now),
-            Command::Preview { charges, rule } => self.preview(charges, rule, now),
+            Command::Preview { .. } => Err(NotDone::Malformed),
             Command::TakeBack { charges, charged_at } => {
                 self.each(charges, |shard, charging| shard.take_back(charging, *charged_at, now))
             }
