@@ -124,15 +124,21 @@ pub(super) struct Unsure {
 
 impl Unsure {
     /// Sends a batch once more, to whoever leads then.
-    fn send_late(&self, to: NodeId, group: GroupId, batch: Bytes, late: Duration) {
+    fn again(
+        &self,
+        to: NodeId,
+        group: GroupId,
+        batch: Bytes,
+        late: Duration,
+    ) -> BoxFuture<'static, ()> {
         let way = Arc::clone(&self.way);
         let place = usize::try_from(group).unwrap() - 1;
         let of_group = self.groups.get(place).cloned();
-        drop(tokio::spawn(async move {
+        Box::pin(async move {
             pass(late).await;
             let leader = of_group.and_then(|group| group.leader()).map(|(leader, _)| leader);
             drop(way.forward(leader.unwrap_or(to), group, batch).await);
-        }));
+        })
     }
 }
 
@@ -144,18 +150,20 @@ impl Forward for Unsure {
         batch: Bytes,
     ) -> BoxFuture<'static, Result<Committed, NotProposed>> {
         let mut dice = self.dice.lock();
-        if dice.percent(self.twice_percent) {
-            let late = Duration::from_millis(dice.between(0, LATE_MILLIS_MAX));
-            self.send_late(to, group, batch.clone(), late);
-        }
+        let late = dice.percent(self.twice_percent).then(|| dice.between(0, LATE_MILLIS_MAX));
         let lost = dice.percent(self.lost_percent).then(|| dice.between(0, LOST_MILLIS_MAX));
         drop(dice);
-        let told = self.way.forward(to, group, batch);
-        let Some(lost) = lost else { return told };
+        let told = self.way.forward(to, group, batch.clone());
+        let again = late.map(|millis| self.again(to, group, batch, Duration::from_millis(millis)));
         Box::pin(async move {
-            drop(told.await);
-            pass(Duration::from_millis(lost)).await;
-            Err(NotProposed::Unknown)
+            let told = told.await;
+            // One that was surely refused is gone, and its number is used anew.
+            if !matches!(told, Err(NotProposed::NotLeader(_))) {
+                again.into_iter().for_each(|again| drop(tokio::spawn(again)));
+            }
+            let Some(millis) = lost else { return told };
+            pass(Duration::from_millis(millis)).await;
+            told.and(Err(NotProposed::Unknown))
         })
     }
 }

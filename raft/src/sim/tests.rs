@@ -7,7 +7,7 @@ use super::run::{Report, run};
 const SEEDS_DEFAULT: u64 = 4;
 
 /// Seeds in which a planted defect must be found.
-const SEEDS_PLANTED: u64 = 12;
+const SEEDS_PLANTED: u64 = 30;
 
 /// Events that are shown of a broken run, at most; 0 for all is asked for by name.
 const SHOWN_MAX: usize = 200;

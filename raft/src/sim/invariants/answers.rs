@@ -35,12 +35,13 @@ pub(super) fn check(history: &History, replayed: &Replayed, broken: &mut Vec<Bro
     }
 }
 
-/// The first execution of every charge, by its text. A second one is a defect.
+/// The executions of every charge, by its text. More than one is a defect, but for an idempotency key
+/// that came again: see `once.rs`.
 pub(super) fn executed<'a>(
     replayed: &'a Replayed,
     broken: &mut Vec<Broken>,
-) -> BTreeMap<&'a str, Executed> {
-    let mut all = BTreeMap::new();
+) -> BTreeMap<&'a str, Vec<Executed>> {
+    let mut all: BTreeMap<&str, Vec<Executed>> = BTreeMap::new();
     for entry in replayed.entries.values().filter(|entry| entry.is_first) {
         for (call, answered) in entry.batch.calls.iter().zip(entry.answers.iter()) {
             let (Command::Charge { charges, .. }, Answer::Outcomes(outcomes)) =
@@ -50,16 +51,17 @@ pub(super) fn executed<'a>(
             };
             for (charge, outcome) in charges.iter().zip(outcomes) {
                 let executed = Executed { outcome: *outcome, index: entry.index };
-                let first = *all.entry(&*charge.text).or_insert(executed);
-                // By its idempotency key it came again, and was told the same.
-                let is_told_again = call.once.is_some() && first.outcome == *outcome;
-                if first.index != entry.index && !is_told_again {
+                let of_charge = all.entry(&*charge.text).or_default();
+                if let Some(first) = of_charge.first()
+                    && call.once.is_none()
+                {
                     let how = format!(
                         "charge {} counts at {} and at {} of group {}",
                         charge.text, first.index, entry.index, entry.group
                     );
                     broke(broken, "once", how);
                 }
+                of_charge.push(executed);
             }
         }
     }
@@ -70,7 +72,7 @@ pub(super) fn executed<'a>(
 fn check_charges(
     op: &Op,
     told: &Answered,
-    executed: &BTreeMap<&str, Executed>,
+    executed: &BTreeMap<&str, Vec<Executed>>,
 ) -> Result<(), String> {
     let (Command::Charge { charges, rule }, Answer::Outcomes(outcomes)) =
         (&op.call.command, &told.answer)
@@ -91,15 +93,14 @@ fn check_charges(
             }
             return Err(format!("charge {} was let in and is not in the log", charge.text));
         };
-        let is_same = if is_admitted {
-            *outcome == found.outcome
-        } else {
+        let is_same = |found: &Executed| match is_admitted {
+            true => *outcome == found.outcome,
             // Told without what was taken back.
-            outcome.over == found.outcome.over
+            false => outcome.over == found.outcome.over,
         };
-        if !is_same {
-            let (index, found) = (found.index, found.outcome);
-            return Err(format!("{} is told {outcome:?}, at {index} it is {found:?}", charge.text));
+        if !found.iter().any(is_same) {
+            let found: Vec<_> = found.iter().map(|one| (one.index, one.outcome)).collect();
+            return Err(format!("{} is told {outcome:?}, the log says {found:?}", charge.text));
         }
     }
     Ok(())

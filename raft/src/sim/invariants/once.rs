@@ -14,7 +14,7 @@ const REMEMBERED: Duration = Duration::from_secs(10);
 
 pub(super) fn check(replayed: &Replayed, broken: &mut Vec<Broken>) {
     let mut known = BTreeMap::new();
-    for entry in replayed.entries.values() {
+    for entry in replayed.entries.values().filter(|entry| entry.is_first) {
         for (call, answered) in entry.batch.calls.iter().zip(entry.answers.iter()) {
             let Some(once) = &call.once else { continue };
             let is_executed = matches!(call.command, Command::Charge { .. } | Command::Hold { .. })

@@ -23,7 +23,8 @@ pub(super) fn check(history: &History, replayed: &Replayed, broken: &mut Vec<Bro
             continue;
         };
         for charge in charges {
-            let Some(found) = executed.get(&*charge.text) else { continue };
+            let found = executed.get(&*charge.text).and_then(|all| all.first());
+            let Some(found) = found else { continue };
             let group = 1 + u32::from(charge.slot.0) % slots;
             spans.entry(group).or_default().push((op.invoked, *answered, found.index));
         }
