@@ -35,7 +35,7 @@ limits:
 async fn native_callers_of_all_nodes_share_one_limit_exactly() -> anyhow::Result<()> {
     let cluster = Cluster::start(LIMITS, SECTIONS).await?;
     let check = || Check::limit("shared").value("client", "everybody");
-    let history = Callers::of(&cluster, 4).run(check, 50).await?;
+    let history = Callers::of(&cluster, 4)?.run(check, 50).await?;
     history.expect_shared(300)?;
     ensure!(history.count(Told::Allowed) == 300, "{}", history.count(Told::Allowed));
     ensure!(history.count(Told::Denied) == 300, "{}", history.count(Told::Denied));
@@ -122,10 +122,10 @@ async fn every_node_tells_the_same_of_the_cluster() -> anyhow::Result<()> {
 async fn windows_and_buckets_hold_for_the_cluster_as_a_whole() -> anyhow::Result<()> {
     let cluster = Cluster::start(LIMITS, SECTIONS).await?;
     let bucket = || Check::limit("bucket").value("client", "c");
-    let history = Callers::of(&cluster, 2).run(bucket, 300).await?;
+    let history = Callers::of(&cluster, 2)?.run(bucket, 300).await?;
     history.expect_no_burst_over(50, 200.0)?;
     let slide = || Check::limit("slide").value("client", "c");
-    let history = Callers::of(&cluster, 2).run(slide, 200).await?;
+    let history = Callers::of(&cluster, 2)?.run(slide, 200).await?;
     history.expect_no_window_over(100, Duration::from_secs(2))?;
     ensure!(history.count(Told::Unknown) == 0, "unanswered: {}", history.count(Told::Unknown));
     Ok(())

@@ -30,9 +30,12 @@ pub(crate) struct Callers {
 
 impl Callers {
     /// So many of each node.
-    pub(crate) fn of(cluster: &Cluster, each: usize) -> Self {
-        let clients = cluster.nodes().iter().map(client_of).collect::<Result<_, _>>();
-        Self { clients: clients.expect("an address is an endpoint"), each, done: Arc::default() }
+    ///
+    /// # Errors
+    /// When an address is no endpoint.
+    pub(crate) fn of(cluster: &Cluster, each: usize) -> anyhow::Result<Self> {
+        let clients = cluster.nodes().iter().map(client_of).collect::<Result<_, _>>()?;
+        Ok(Self { clients, each, done: Arc::default() })
     }
 
     /// How many calls have ended, to be watched while they go on.

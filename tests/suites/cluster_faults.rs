@@ -31,7 +31,7 @@ async fn under(
 ) -> anyhow::Result<(Cluster, History)> {
     let mut cluster = Cluster::start(LIMITS, SECTIONS).await?;
     let check = move || Check::limit(limit).value("client", "everybody");
-    let callers = Callers::of(&cluster, 3);
+    let callers = Callers::of(&cluster, 3)?;
     let done = callers.done();
     let running = tokio::spawn(callers.run(check, calls));
     let reached = async |count: usize| {
