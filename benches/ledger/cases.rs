@@ -49,6 +49,7 @@ impl Charger {
             domain: tag,
             limit: None,
             label: Label { domain, entries: &entries, named: None },
+            first_shared: None,
         };
         self.ledger.charge(&operation, NOW).is_ok()
     }

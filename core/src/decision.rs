@@ -1,9 +1,11 @@
 //! The answer: a status for each descriptor and one code for the request.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bucket::Outcome;
+use crate::command::Shown;
 use crate::limit::{Limit, Quota};
 use crate::plan::{Item, Operation, Plan};
 
@@ -67,17 +69,12 @@ impl<'a> Decision<'a> {
     /// Combines what the ledger answered. `outcomes` belong to the plan's operations, in order; an
     /// operation without an outcome counts as over, so that a fault never reads as allowed.
     pub fn of(plan: &Plan<'a>, outcomes: &[Outcome], modes: Modes) -> Self {
-        let status = |item: &Item<'a>| match item {
-            Item::Unmatched | Item::Replaced => Status::without_limit(modes.quota),
-            Item::Unlimited(_) => Status { remaining: u32::MAX, ..Status::without_limit(false) },
-            Item::Counted(range) => {
-                let operations = plan.operations.get(range.clone()).unwrap_or_default();
-                let outcomes = outcomes.get(range.clone()).unwrap_or_default();
-                tightest(operations.iter().map(Behind::from), outcomes, modes)
-            }
+        let behind = |range: Range<usize>| {
+            plan.operations.get(range).unwrap_or_default().iter().map(Behind::from)
         };
+        let status = |item: &Item<'a>| status(&item.into(), behind, outcomes, modes);
         let statuses: Vec<_> = plan.items.iter().map(status).collect();
-        let over = is_over(&statuses);
+        let over = is_over(statuses.iter().copied());
         let overall = if over && !modes.shadow { Code::OverLimit } else { Code::Ok };
         let enforced =
             |operation: &Operation<'_>| operation.limit.is_none_or(|limit| !limit.shadow);
@@ -102,7 +99,7 @@ impl Status<'_> {
         self.current.as_ref().map_or(Duration::ZERO, |current| current.reset_after)
     }
 
-    pub(crate) fn without_limit(quota_mode: bool) -> Self {
+    fn without_limit(quota_mode: bool) -> Self {
         Self { code: Code::Ok, current: None, remaining: 0, quota_mode }
     }
 }
@@ -128,9 +125,26 @@ impl<'a> From<&Operation<'a>> for Behind<'a> {
     }
 }
 
+/// The status of the descriptor that `shown` stands for; `behind` knows the limits of a range.
+pub(crate) fn status<'a, I: Iterator<Item = Behind<'a>>>(
+    shown: &Shown,
+    behind: impl FnOnce(Range<usize>) -> I,
+    outcomes: &[Outcome],
+    modes: Modes,
+) -> Status<'a> {
+    match shown {
+        Shown::Unmatched => Status::without_limit(modes.quota),
+        Shown::Unlimited => Status { remaining: u32::MAX, ..Status::without_limit(false) },
+        Shown::Counted(range) => {
+            let outcomes = outcomes.get(range.clone()).unwrap_or_default();
+            tightest(behind(range.clone()), outcomes, modes)
+        }
+    }
+}
+
 /// The status of a descriptor with one or several limits: of those that are over the one with the
 /// longest wait, else the one with the least left.
-pub(crate) fn tightest<'a>(
+fn tightest<'a>(
     limits: impl Iterator<Item = Behind<'a>>,
     outcomes: &[Outcome],
     modes: Modes,
@@ -165,7 +179,7 @@ fn status_of<'a>(limit: Behind<'a>, outcome: Option<&Outcome>, modes: Modes) -> 
 }
 
 /// Over if a normal descriptor is over, or if there are quota descriptors and all of them are over.
-fn is_over(statuses: &[Status<'_>]) -> bool {
+pub(crate) fn is_over<'a>(statuses: impl IntoIterator<Item = Status<'a>>) -> bool {
     let (mut quotas, mut quotas_over) = (0, 0);
     for status in statuses {
         let over = status.code == Code::OverLimit;

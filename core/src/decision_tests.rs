@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::descriptor::Charge;
-use crate::key::{DomainTag, Key};
+use crate::key::{DomainTag, Key, KeySecret};
 use crate::limit::{Bound, Unit};
 use crate::plan::Label;
 
@@ -60,10 +60,15 @@ fn decide(all: &[Was], modes: Modes) -> Answer {
             domain: DomainTag(0),
             limit: Some(limit),
             label: Label { domain: "d", entries: &[], named: None },
+            first_shared: None,
         });
         outcomes.push(outcome);
     }
     let decision = Decision::of(&plan, &outcomes, modes);
+    // A command is judged by itself as the plan that it was made of.
+    let charges = plan.charges(&KeySecret::new([1; 16]));
+    let passes = plan.combining(modes).passes(&charges, &outcomes);
+    assert_eq!(passes, decision.overall == Code::Ok, "{charges:?}");
     Answer {
         overall: decision.overall,
         shadowed: decision.shadowed,
@@ -133,6 +138,7 @@ fn an_operation_without_an_outcome_reads_as_over() {
         domain: DomainTag(0),
         limit: Some(&limit),
         label: Label { domain: "d", entries: &[], named: None },
+        first_shared: None,
     });
     assert_eq!(Decision::of(&plan, &[], PLAIN).overall, Code::OverLimit);
     let dangling = Plan { items: vec![Item::Counted(3..9)], ..Plan::default() };

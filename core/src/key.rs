@@ -11,6 +11,7 @@ use std::hash::Hasher as _;
 
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
+use crate::command::{KeySlot, SLOTS};
 use crate::descriptor::Entry;
 
 /// A bucket's identity.
@@ -44,6 +45,29 @@ pub struct ReservationId {
     low: u64,
 }
 
+impl ReservationId {
+    /// An id from its two halves, as they were stored.
+    pub const fn from_halves(high: u64, low: u64) -> Self {
+        Self { high, low }
+    }
+
+    /// The first half.
+    pub const fn high(self) -> u64 {
+        self.high
+    }
+
+    /// The second half.
+    pub const fn low(self) -> u64 {
+        self.low
+    }
+
+    /// The groups that hold something for it: bit 0 for group 1. Means nothing in an id that
+    /// [`KeySecret::reservation_id`] made.
+    pub const fn groups(self) -> u8 {
+        self.low.to_le_bytes()[0]
+    }
+}
+
 impl std::fmt::Display for ReservationId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:016x}{:016x}", self.high, self.low)
@@ -74,6 +98,23 @@ impl std::str::FromStr for ReservationId {
 pub struct Fingerprint {
     high: u64,
     low: u64,
+}
+
+impl Fingerprint {
+    /// A fingerprint from its two halves, as they were stored.
+    pub const fn from_halves(high: u64, low: u64) -> Self {
+        Self { high, low }
+    }
+
+    /// The first half.
+    pub const fn high(self) -> u64 {
+        self.high
+    }
+
+    /// The second half.
+    pub const fn low(self) -> u64 {
+        self.low
+    }
 }
 
 /// The secret that keys are hashed with. Made once, at bootstrap; never sent to clients.
@@ -117,6 +158,29 @@ impl KeySecret {
         hasher.0.write_u64(number);
         let Key { high, low } = hasher.finish(Shape { algorithm: 0, window_nanos: 0, index: 0 });
         ReservationId { high, low }
+    }
+
+    /// The id of the `number`th reservation of the process `node`, held by these groups (bit 0 for
+    /// group 1; kept in the last byte). Nobody guesses another's from his own: the rest are 120 bits
+    /// of a keyed hash.
+    pub fn replicated_reservation_id(&self, node: u64, number: u64, groups: u8) -> ReservationId {
+        let mut hasher = self.begin("");
+        hasher.text("replicated reservation");
+        hasher.0.write_u64(node);
+        hasher.0.write_u64(number);
+        let Key { high, low } = hasher.finish(Shape { algorithm: 0, window_nanos: 0, index: 0 });
+        ReservationId { high, low: low & !0xff | u64::from(groups) }
+    }
+
+    /// The slot of the keys in `domain` whose first entry is this one, or that have none. Keyed, so
+    /// that no client can crowd a slot.
+    pub fn key_slot(&self, domain: &str, first: Option<Entry<'_>>) -> KeySlot {
+        let mut hasher = self.begin("");
+        hasher.text("slot");
+        hasher.text(domain);
+        first.into_iter().for_each(|entry| hasher.entry(entry));
+        let key = hasher.finish(Shape { algorithm: 0, window_nanos: 0, index: 0 });
+        KeySlot((key.high % u64::from(SLOTS)) as u16)
     }
 
     /// A keyed hash of a request's bytes: equal for equal requests, and no two different ones can be
@@ -229,6 +293,33 @@ mod tests {
         for text in wrong.into_iter().filter(|text| **text != shown) {
             assert_eq!(text.parse::<ReservationId>(), Err(NotAnId), "{text}");
         }
+    }
+
+    #[test]
+    fn a_replicated_reservations_id_names_its_groups_and_is_nobody_elses() {
+        let id = |node, number, groups| SECRET.replicated_reservation_id(node, number, groups);
+        let one = id(1, 2, 0b101);
+        assert_eq!(one.groups(), 0b101);
+        assert_eq!(ReservationId::from_halves(one.high(), one.low()), one);
+        assert_eq!(one.to_string().parse(), Ok(one));
+        assert_eq!(id(1, 2, 1).high(), one.high());
+        for other in [id(2, 1, 0b101), id(1, 3, 0b101), id(3, 0, 0b101)] {
+            assert_ne!(other.high(), one.high());
+        }
+    }
+
+    #[test]
+    fn slots_are_spread_evenly_and_chosen_by_domain_and_first_entry() {
+        let slot = |domain: &str, value: &str| {
+            SECRET.key_slot(domain, Some(Entry { key: "client", value })).0
+        };
+        let mut met = vec![0_u32; usize::from(SLOTS)];
+        for number in 0..u32::from(SLOTS) * 16 {
+            met[usize::from(slot("d", &number.to_string()))] += 1;
+        }
+        assert!(met.iter().all(|count| (1..48).contains(count)), "{met:?}");
+        assert_ne!(slot("d", "1"), slot("e", "1"));
+        assert_ne!(SECRET.key_slot("d", None), SECRET.key_slot("e", None));
     }
 
     #[test]

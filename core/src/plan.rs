@@ -30,6 +30,8 @@ pub struct Operation<'a> {
     pub limit: Option<&'a Limit>,
     /// What the key stands for.
     pub label: Label<'a>,
+    /// The pattern that stands for the value of the first entry in the key, if buckets share one.
+    pub first_shared: Option<&'a str>,
 }
 
 /// What a key stands for; turned into text only when a bucket is made.
@@ -192,7 +194,9 @@ impl<'a> Plan<'a> {
             let key = key.finish(quota.shape(0));
             let charge = request.charge_of(descriptor);
             let label = Label { domain: INLINE_LABEL, entries: descriptor.entries, named: None };
-            plan.operations.push(Operation { key, quota, charge, domain, limit: None, label });
+            let (limit, first_shared) = (None, None);
+            let operation = Operation { key, quota, charge, domain, limit, label, first_shared };
+            plan.operations.push(operation);
             plan.items.push(Item::Counted(at..at + 1));
         }
         plan
@@ -215,7 +219,9 @@ impl<'a> Plan<'a> {
             let quota = Quota::per_unit(requests_per_unit, unit);
             let quota = Quota { counts_refused: !domain.options.atomic, ..quota };
             let key = bucket_key(domain, entries, None, &quota, 0);
-            self.operations.push(Operation { key, quota, charge, domain: tag, limit: None, label });
+            let (domain, limit, first_shared) = (tag, None, None);
+            let operation = Operation { key, quota, charge, domain, limit, label, first_shared };
+            self.operations.push(operation);
             return Item::Counted(start..start + 1);
         }
         let Some(found) = domain.rules.find(entries, |_| ()) else {
@@ -225,19 +231,20 @@ impl<'a> Plan<'a> {
             replaced.extend(limit.replaces.iter());
             let Bound::Limited(quota) = limit.bound else { return Item::Unlimited(limit) };
             let quota = Quota { counts_refused: !domain.options.atomic, ..quota };
-            let operation = match &limit.named {
+            let (key, domain, label, first_shared) = match &limit.named {
                 None => {
                     let key = bucket_key(domain, entries, Some(&found), &quota, index as u8);
-                    Operation { key, quota, charge, domain: tag, limit: Some(limit), label }
+                    (key, tag, label, found.shared(0))
                 }
                 Some(named) => {
                     let (mut key, tag) = set.begin_named_key();
                     named.entries(entries).for_each(|entry| key.entry(entry));
                     let key = key.finish(quota.shape(0));
-                    let label = Label { named: Some(named), ..label };
-                    Operation { key, quota, charge, domain: tag, limit: Some(limit), label }
+                    (key, tag, Label { named: Some(named), ..label }, None)
                 }
             };
+            let limit = Some(limit);
+            let operation = Operation { key, quota, charge, domain, limit, label, first_shared };
             self.operations.push(operation);
         }
         if start == self.operations.len() {

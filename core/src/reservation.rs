@@ -5,15 +5,15 @@
 //! parts, and keeps nothing beyond an end but until the next sweep.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::time::Duration;
 
 use crate::bucket::Outcome;
-use crate::decision::{Behind, Modes, Status, tightest};
+use crate::command::{Combining, Holding};
+use crate::decision::{Behind, Modes, Status};
 use crate::descriptor::{Charge, Request};
 pub use crate::key::{NotAnId, ReservationId};
-use crate::plan::{Item, Operation, Plan};
-use crate::store::{Cost, Part};
+use crate::plan::Plan;
+use crate::store::{Asked, Cost, Part};
 use crate::time::{LogTime, Now};
 
 /// The shortest time until a reservation ends by itself.
@@ -40,45 +40,55 @@ pub struct Reservation {
     pub end: LogTime,
     /// What it needs of each bucket, in the order of its plan.
     pub parts: Vec<Part>,
-    items: Vec<Shown>,
-    modes: Modes,
-}
-
-/// What stands for a descriptor.
-#[derive(Clone, Debug, PartialEq)]
-enum Shown {
-    Unmatched,
-    Unlimited,
-    Counted(Range<usize>),
+    /// What stands for each descriptor of its request; ranges are of its parts.
+    pub combining: Combining,
 }
 
 impl Reservation {
     /// What `plan`, made of `request`, holds after these outcomes of
     /// [`hold_all_or_none`](crate::store::hold_all_or_none).
     pub fn new(
-        (end, id): (LogTime, ReservationId),
+        of: (LogTime, ReservationId),
         plan: &Plan<'_>,
         request: &Request<'_>,
         outcomes: &[Outcome],
         modes: Modes,
     ) -> Self {
-        let mut parts = Vec::with_capacity(plan.operations.len());
-        let mut items = Vec::with_capacity(plan.items.len());
-        for (item, descriptor) in plan.items.iter().zip(request.descriptors) {
-            let Item::Counted(range) = item else {
-                let is_unlimited = matches!(item, Item::Unlimited(_));
-                items.push(if is_unlimited { Shown::Unlimited } else { Shown::Unmatched });
-                continue;
-            };
-            let start = parts.len();
-            let operations = plan.operations.get(range.clone()).unwrap_or_default();
-            let outcomes = outcomes.get(range.clone()).unwrap_or_default();
-            for (operation, outcome) in operations.iter().zip(outcomes) {
-                parts.push(part(operation, outcome, descriptor.charge.is_some(), modes));
-            }
-            items.push(Shown::Counted(start..parts.len()));
-        }
-        Self { id, end, parts, items, modes }
+        let parts = plan.operations.iter().zip(plan.fixed(request));
+        let parts =
+            parts.map(|(operation, is_fixed)| (operation.into(), operation.into(), is_fixed));
+        Self::made(of, parts, outcomes, plan.combining(modes))
+    }
+
+    /// What these holdings, of which `combining` tells which descriptor they belong to, hold after
+    /// these outcomes of [`hold_all_or_none`](crate::store::hold_all_or_none).
+    pub fn of_holdings(
+        of: (LogTime, ReservationId),
+        holdings: &[Holding],
+        outcomes: &[Outcome],
+        combining: Combining,
+    ) -> Self {
+        let parts =
+            holdings.iter().map(|holding| (holding.into(), holding.into(), holding.is_fixed));
+        Self::made(of, parts, outcomes, combining)
+    }
+
+    fn made<'a>(
+        (end, id): (LogTime, ReservationId),
+        parts: impl Iterator<Item = (Asked<'a>, Behind<'a>, bool)>,
+        outcomes: &[Outcome],
+        combining: Combining,
+    ) -> Self {
+        let part = |((asked, behind, is_fixed), outcome)| {
+            part(asked, behind, is_fixed, outcome, combining.modes)
+        };
+        let parts = parts.zip(outcomes).map(part).collect();
+        Self { id, end, parts, combining }
+    }
+
+    /// How many parts one of these holdings would count as.
+    pub fn parts_of_holdings(holdings: &[Holding], combining: &Combining) -> usize {
+        holdings.len().max(combining.items.len())
     }
 
     /// How many parts it counts as: see [`PARTS_MEAN_MAX`].
@@ -87,7 +97,7 @@ impl Reservation {
     }
 
     fn counts_as(&self) -> usize {
-        self.parts.len().max(self.items.len())
+        self.parts.len().max(self.combining.items.len())
     }
 
     /// By what its holds are found.
@@ -97,38 +107,34 @@ impl Reservation {
 
     /// What each descriptor of its request is told, where `outcomes` belong to its parts.
     pub fn statuses(&self, outcomes: &[Outcome]) -> Vec<Status<'_>> {
-        let status = |item: &Shown| match item {
-            Shown::Unmatched => Status::without_limit(self.modes.quota),
-            Shown::Unlimited => Status { remaining: u32::MAX, ..Status::without_limit(false) },
-            Shown::Counted(range) => {
-                let parts = self.parts.get(range.clone()).unwrap_or_default();
-                let outcomes = outcomes.get(range.clone()).unwrap_or_default();
-                tightest(parts.iter().map(Behind::from), outcomes, self.modes)
-            }
-        };
-        self.items.iter().map(status).collect()
+        self.combining.statuses(&self.parts, outcomes)
     }
 }
 
-fn part(operation: &Operation<'_>, outcome: &Outcome, is_fixed: bool, modes: Modes) -> Part {
-    let hits = match operation.charge {
+fn part(
+    asked: Asked<'_>,
+    limit: Behind<'_>,
+    is_fixed: bool,
+    outcome: &Outcome,
+    modes: Modes,
+) -> Part {
+    let hits = match asked.charge {
         Charge::Hits(hits) => hits,
         Charge::Refund(_) => 0,
     };
-    let limit = operation.limit;
-    let shadow = limit.is_some_and(|limit| limit.shadow);
+    let Behind { name, shadow, quota_mode, .. } = limit;
     Part {
-        key: operation.key,
-        quota: operation.quota,
-        domain: operation.domain,
-        text: operation.label.to_text(),
+        key: asked.key,
+        quota: *asked.quota,
+        domain: asked.domain,
+        text: asked.text.to_text(),
         cost: if is_fixed { Cost::Fixed(hits) } else { Cost::Told },
         is_held: hits > 0 && !outcome.over,
         // Of quota limits some may have been over although the request passed: they bound nothing.
         is_enforced: !shadow && !modes.shadow && !outcome.over,
-        name: limit.and_then(|limit| limit.name.clone()),
+        name: name.cloned(),
         shadow,
-        quota_mode: limit.is_some_and(|limit| limit.quota_mode),
+        quota_mode,
     }
 }
 
@@ -178,7 +184,12 @@ impl<T> Reservations<T> {
         Ok(self.made)
     }
 
-    /// Records a reservation that was admitted.
+    /// Whether there is one of this name, ended or not.
+    pub fn contains(&self, id: ReservationId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// Records a reservation that was admitted, whose name is nobody else's.
     pub fn insert(&mut self, reservation: Reservation, with: T) {
         self.parts += reservation.counts_as();
         self.by_end.insert(reservation.hold());
@@ -221,6 +232,28 @@ impl<T> Reservations<T> {
     /// Whether none is open.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+
+    /// All that are recorded, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &(Reservation, T)> {
+        self.by_id.values()
+    }
+
+    /// How many were admitted since the record was made.
+    pub fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// The same record with other numbers of those that were admitted and that ended, and with room
+    /// for `most`: one that is built again from its parts.
+    #[must_use]
+    pub fn with_numbers(self, most: usize, made: u64, ended: u64) -> Self {
+        Self { most, made, ended, ..self }
+    }
+
+    /// Makes room for `most` from now on. More that are open already stay.
+    pub fn set_most(&mut self, most: usize) {
+        self.most = most;
     }
 
     /// How many ended without commit or cancellation since the record was made.

@@ -25,7 +25,12 @@ fn reservation(number: u64, end: u64, parts: usize) -> Reservation {
         shadow: false,
         quota_mode: false,
     };
-    Reservation { id, end, parts: vec![part; parts], items: Vec::new(), modes: Modes::default() }
+    Reservation {
+        id,
+        end,
+        parts: vec![part; parts],
+        combining: Combining { items: Vec::new(), modes: Modes::default() },
+    }
 }
 
 fn made(record: &mut Reservations<u64>, end: u64, parts: usize) -> Result<ReservationId, Full> {

@@ -8,6 +8,8 @@
 mod bounds;
 #[cfg(feature = "envoy")]
 pub mod json;
+#[cfg(feature = "cluster")]
+pub mod peer;
 #[cfg(feature = "envoy")]
 pub mod ratelimit;
 pub mod v1;

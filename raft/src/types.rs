@@ -3,10 +3,14 @@
 use std::fmt;
 
 use bytes::Bytes;
+use openraft::alias::{
+    CommittedLeaderIdOf, EntryOf, LogIdOf, SnapshotMetaOf, StoredMembershipOf, VoteOf,
+};
 use openraft::impls::{InlineBatch, OneshotResponder, Vote, leader_id_std};
 use openraft::vote::RaftLeaderId;
 use openraft::{AnyError, EntryPayload, OptionalSend, RaftTypeConfig};
-use openraft_rt_tokio::TokioRuntime;
+
+use crate::runtime::Runtime;
 
 /// Names one start of a process. Never used again by another, so that a node that forgot its log
 /// cannot speak for the one that wrote it.
@@ -26,7 +30,7 @@ impl RaftTypeConfig for Types {
     type Vote = Vote<Self::LeaderId>;
     type Payload = EntryPayload<Data, NodeId, Member>;
     type Entry = openraft::Entry<<Self::LeaderId as RaftLeaderId>::Committed, Self::Payload>;
-    type AsyncRuntime = TokioRuntime;
+    type AsyncRuntime = Runtime;
     type Responder<T>
         = OneshotResponder<Self, T>
     where
@@ -71,4 +75,24 @@ impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.name, self.address)
     }
+}
+
+/// Names one entry of a group's log: the term that it was written in, and where it stands.
+pub type LogId = LogIdOf<Types>;
+
+/// One entry of a group's log.
+pub type Entry = EntryOf<Types>;
+
+/// Who a node votes for, and in which term.
+pub type RaftVote = VoteOf<Types>;
+
+/// The members of a group, and the entry that named them.
+pub type Membership = StoredMembershipOf<Types>;
+
+/// What a snapshot covers.
+pub type SnapshotMeta = SnapshotMetaOf<Types>;
+
+/// Names the entry at `index` that the leader of `term` wrote.
+pub fn log_id(term: u64, index: u64) -> LogId {
+    LogId::new(CommittedLeaderIdOf::<Types>::new(term), index)
 }

@@ -101,6 +101,7 @@ impl Question {
                 domain: secret.domain_tag(&self.domain),
                 limit: Some(limit),
                 label: Label { domain: &self.domain, entries, named: None },
+                first_shared: None,
             });
         }
         let hits_addend = u32::try_from(self.hits).unwrap_or(u32::MAX);

@@ -73,10 +73,15 @@ impl<'a> Found<'a> {
     where
         'a: 'e,
     {
-        match self.shared.iter().find(|(at, _)| *at == index) {
-            Some((_, pattern)) => Entry { key: entry.key, value: pattern },
+        match self.shared(index) {
+            Some(value) => Entry { key: entry.key, value },
             None => entry,
         }
+    }
+
+    /// The pattern that stands for the value of this entry in the bucket's identity, if any does.
+    pub fn shared(&self, index: usize) -> Option<&'a str> {
+        self.shared.iter().find(|(at, _)| *at == index).map(|(_, pattern)| *pattern)
     }
 }
 

@@ -8,45 +8,45 @@ use crate::bucket::{Bucket, Outcome};
 use crate::descriptor::Charge;
 use crate::key::{Key, ReservationId};
 use crate::limit::Quota;
-use crate::plan::Operation;
 use crate::time::{LogTime, Now};
 
 impl Shard {
-    /// Holds the operation's hits until `end`, if the bucket has room for them beside what is held
+    /// Holds the hits that are asked for until `end`, if the bucket has room for them beside what is held
     /// already; otherwise the outcome is over and nothing is held, and what is left is what a
     /// refused charge leaves. Refunds and zero hits hold nothing.
     ///
     /// # Errors
     /// [`Refused`] if there is no room to remember a refusal.
-    pub fn hold(
+    pub fn hold<'a>(
         &mut self,
-        operation: &Operation<'_>,
+        asked: impl Into<Asked<'a>>,
         (end, id): (LogTime, ReservationId),
         pinned: &[Key],
         now: Now,
     ) -> Result<Outcome, Refused> {
-        let hits = match operation.charge {
+        let asked = asked.into();
+        let hits = match asked.charge {
             Charge::Hits(hits) => hits,
             Charge::Refund(_) => 0,
         };
-        let quota = Quota { counts_refused: false, ..operation.quota };
-        let operation = Operation { quota, charge: Charge::Hits(hits), ..*operation };
+        let quota = Quota { counts_refused: false, ..*asked.quota };
+        let asked = Asked { quota: &quota, charge: Charge::Hits(hits), ..asked };
         let now = self.reach(now);
-        let held = self.holds.current(operation.key, now.log);
-        let live = self.slot(operation.key).map(|slot| slot.bucket.clone());
+        let held = self.holds.current(asked.key, now.log);
+        let live = self.slot(asked.key).map(|slot| slot.bucket.clone());
         let mut copy = live.unwrap_or_else(|| Bucket::fresh(&quota, now));
         let found = held.charge(&mut copy, &quota, Charge::Hits(0), now);
         if hits == 0 {
             return Ok(found);
         }
-        let judged = held.charge(&mut copy, &quota, operation.charge, now);
+        let judged = held.charge(&mut copy, &quota, asked.charge, now);
         if judged.over {
-            return self.charge(&operation, pinned, now);
+            return self.charge(asked, pinned, now);
         }
-        self.holds.add(operation.key, (end, id), hits);
+        self.holds.add(asked.key, (end, id), hits);
         let outcome =
             Outcome { over: false, retry_after: None, remaining: judged.remaining, ..found };
-        self.set_fill(operation.key, &quota, &outcome);
+        self.set_fill(asked.key, &quota, &outcome);
         Ok(outcome)
     }
 
@@ -105,7 +105,7 @@ impl Shard {
         let quota = Quota { penalty_max: None, counts_refused: false, ..part.quota };
         let (key, domain, text) = (part.key, part.domain, Text::Kept(&part.text));
         let charge = Charge::Hits(hits);
-        self.charge_asked(&Asked { key, quota: &quota, charge, domain, text, pinned }, now)
+        self.charge(Asked { key, quota: &quota, charge, domain, text }, pinned, now)
     }
 
     /// What the bucket of `key` tells now. It is asked on a copy: what was settled or taken back

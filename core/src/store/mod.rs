@@ -16,6 +16,7 @@ mod slots;
 mod texts;
 mod together;
 
+pub use asked::{Asked, Text};
 pub use holds::Held;
 pub use settle::{Cost, Part, Settled, Unsettled, release, settle};
 pub use shard::{Bounds, Refused, Saved, Shard, Slot, Stats};

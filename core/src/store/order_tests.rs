@@ -11,7 +11,7 @@ use super::*;
 use crate::descriptor::Entry;
 use crate::key::KeySecret;
 use crate::limit::{Algorithm, Quota, Unit, Window};
-use crate::plan::Label;
+use crate::plan::{Label, Operation};
 use crate::time::{LogTime, Wall};
 
 const LENGTH: u64 = 10_000_000;
@@ -35,6 +35,7 @@ fn hit(shard: &mut Shard, quota: Quota, hits: u64, now: Now) -> Outcome {
         domain: DomainTag(1),
         limit: None,
         label: Label { domain: "d", entries: ENTRIES, named: None },
+        first_shared: None,
     };
     shard.charge(&operation, &[operation.key], now).unwrap()
 }

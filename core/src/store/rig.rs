@@ -137,6 +137,7 @@ pub(super) fn operation(limit: Limit, charge: Charge) -> Operation<'static> {
         domain: DomainTag(1),
         limit: None,
         label: Label { domain: limit.0, entries: ENTRIES, named: None },
+        first_shared: None,
     }
 }
 

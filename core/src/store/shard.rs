@@ -8,7 +8,7 @@
 
 use hashbrown::HashTable;
 
-use super::asked::{Asked, Text, apply};
+use super::asked::{Asked, apply};
 use super::domains::{DomainNumber, Domains};
 use super::eviction::Room;
 use super::holds::{Held, Holds};
@@ -17,7 +17,6 @@ use super::texts::{self, Texts};
 use crate::bucket::{Bucket, Outcome};
 use crate::descriptor::Charge;
 use crate::key::{DomainTag, Key};
-use crate::plan::Operation;
 use crate::time::Now;
 
 /// Places looked at for expiry with each insertion: two, so that the hand comes round before the
@@ -131,38 +130,32 @@ impl Shard {
         }
     }
 
-    /// Charges the operation's bucket, creating it if hits are to be kept. Room that is needed is
+    /// Charges the bucket that is asked for, creating it if hits are to be kept. Room that is needed is
     /// never made by giving up a bucket of `pinned`, which are the keys of the whole request.
     ///
     /// # Errors
     /// [`Refused`] if there is no room, for a new bucket or for what an old one must remember;
     /// nothing was charged then.
-    pub fn charge(
+    pub fn charge<'a>(
         &mut self,
-        operation: &Operation<'_>,
+        asked: impl Into<Asked<'a>>,
         pinned: &[Key],
         now: Now,
     ) -> Result<Outcome, Refused> {
-        let Operation { key, quota, charge, domain, label, .. } = operation;
-        let (key, charge, domain) = (*key, *charge, *domain);
-        let asked = Asked { key, quota, charge, domain, text: Text::Label(label), pinned };
-        self.charge_asked(&asked, now)
-    }
-
-    pub(super) fn charge_asked(&mut self, asked: &Asked<'_>, now: Now) -> Result<Outcome, Refused> {
+        let asked = &asked.into();
         let now = self.reach(now);
         // Most shards hold nothing: they pay this branch.
         let held = (!self.holds.is_empty()).then(|| self.holds.current(asked.key, now.log));
         match self.find(asked.key) {
-            Some(at) => self.charge_old(at, asked, held.as_ref(), now),
-            None => self.charge_new(asked, held.as_ref(), now),
+            Some(at) => self.charge_old(at, (asked, pinned), held.as_ref(), now),
+            None => self.charge_new((asked, pinned), held.as_ref(), now),
         }
     }
 
     fn charge_old(
         &mut self,
         at: u16,
-        asked: &Asked<'_>,
+        (asked, pinned): (&Asked<'_>, &[Key]),
         held: Option<&Held>,
         now: Now,
     ) -> Result<Outcome, Refused> {
@@ -179,7 +172,7 @@ impl Shard {
         if after <= before || self.bytes <= self.bounds.bytes_max {
             return Ok(outcome);
         }
-        let room = Room { keys: 0, bytes: 0, domain: asked.domain, pinned: asked.pinned };
+        let room = Room { keys: 0, bytes: 0, domain: asked.domain, pinned };
         if let (Err(refused), Some((bucket, fill))) = (self.make_room(&room, now), undo) {
             self.put_back(at, bucket, fill);
             return Err(refused);
@@ -189,11 +182,11 @@ impl Shard {
 
     fn charge_new(
         &mut self,
-        asked: &Asked<'_>,
+        (asked, pinned): (&Asked<'_>, &[Key]),
         held: Option<&Held>,
         now: Now,
     ) -> Result<Outcome, Refused> {
-        let Asked { quota, domain, pinned, .. } = *asked;
+        let Asked { quota, domain, .. } = *asked;
         let mut bucket = Bucket::fresh(quota, now);
         let outcome = apply(asked, held, &mut bucket, now);
         if matches!(asked.charge, Charge::Hits(1..)) {

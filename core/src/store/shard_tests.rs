@@ -9,7 +9,7 @@ use super::*;
 use crate::descriptor::Entry;
 use crate::key::KeySecret;
 use crate::limit::{Algorithm, Quota, Unit};
-use crate::plan::Label;
+use crate::plan::{Label, Operation};
 use crate::time::{LogTime, NANOS_PER_SECOND, Wall};
 
 const SECRET: KeySecret = KeySecret::new([1; 16]);
@@ -47,6 +47,7 @@ impl Store {
             domain: DomainTag(domain),
             limit: None,
             label: Label { domain: "d", entries: &entries, named: None },
+            first_shared: None,
         };
         self.shard.charge(&operation, &[operation.key], now)
     }
@@ -260,6 +261,7 @@ fn buckets_of_the_same_request_are_not_given_up_for_each_other() {
         domain: DomainTag(1),
         limit: None,
         label: Label { domain: "d", entries: &entries, named: None },
+        first_shared: None,
     };
     let both = [a, operation.key];
     assert_eq!(store.shard.charge(&operation, &both, at_second(0)), Err(Refused));

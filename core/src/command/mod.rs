@@ -5,6 +5,9 @@
 //! files differ still agree. The local ledger takes the same operations from a [`Plan`](crate::plan)
 //! without owning them.
 
+mod combining;
+mod planned;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,6 +210,8 @@ pub enum Answer {
     },
     /// One for each charge, in order.
     Held {
+        /// The reservation's name: that of the first time, where the command came again.
+        id: ReservationId,
         /// What each charge was told.
         outcomes: Vec<Outcome>,
         /// Whether the request passed; it holds nothing otherwise.

@@ -1,0 +1,131 @@
+//! What a group's entries are applied to, and how openraft and everybody else on this node meet it.
+//!
+//! The state is one for each node and behind a lock that is held for one entry at a time. A snapshot
+//! is a view of it: it costs a count for each shard, nothing is written down before somebody needs
+//! it elsewhere, and the state goes on meanwhile. So "building" one for openraft is no more than a
+//! note of how far it goes, and what a follower is sent is the state of the moment it is sent in.
+
+mod parts;
+mod store;
+mod trim;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tollgate_core::key::Key;
+use tollgate_core::time::Now;
+
+pub(crate) use self::parts::{Assembly, Parts};
+pub use self::store::StateMachine;
+pub use self::trim::{TRIM_PERIOD, configure, keep_trimmed};
+use crate::meta::Meta;
+use crate::types::{LogId, Membership};
+
+/// The state of a group.
+#[derive(Clone, Debug)]
+pub enum Machine {
+    /// The group that knows of the others.
+    Meta(Meta),
+}
+
+/// A picture of a [`Machine`] that later entries do not change.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// Of the group that knows of the others.
+    Meta(Meta),
+}
+
+/// What is told of entries as they are applied: on the thread that applies them, in their order,
+/// and before anybody hears of their answers. It must not wait.
+pub trait Watcher: Send + Sync {
+    /// The entry at `index` gave back or forgot what was spent of these keys, so what anybody
+    /// remembers of them from before it does not hold any more.
+    fn forgot(&self, index: u64, keys: &[Key]);
+
+    /// The state is another now, that of `index`: nothing that was remembered holds any more.
+    fn installed(&self, index: u64);
+}
+
+/// Is told and does nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn forgot(&self, _index: u64, _keys: &[Key]) {}
+
+    fn installed(&self, _index: u64) {}
+}
+
+/// A group's state on this node; its clones are the same state.
+#[derive(Clone, Debug)]
+pub struct SharedMachine {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    machine: Machine,
+    applied: Option<LogId>,
+    membership: Membership,
+}
+
+impl SharedMachine {
+    /// A state that nothing was applied to yet.
+    pub fn new(machine: Machine) -> Self {
+        let state = State { machine, applied: None, membership: Membership::default() };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Looks at the state. Entries wait meanwhile: take a copy of what is to be looked at for long.
+    pub fn read<T>(&self, look: impl FnOnce(&Machine) -> T) -> T {
+        look(&self.state.lock().machine)
+    }
+
+    /// A picture of the state.
+    pub fn view(&self) -> View {
+        self.read(Machine::view)
+    }
+
+    /// The last entry that was applied.
+    pub fn applied(&self) -> Option<LogId> {
+        self.state.lock().applied
+    }
+
+    /// The time of the last entry that was applied.
+    pub fn latest(&self) -> Now {
+        self.read(Machine::latest)
+    }
+}
+
+impl Machine {
+    /// Applies the data of an entry. Answers only if somebody waits for it; nothing, if the data
+    /// makes no sense. Adds the keys that it gave back or forgot something of to `forgot`.
+    fn apply(&mut self, data: &Bytes, is_awaited: bool, forgot: &mut Vec<Key>) -> Bytes {
+        let _ = (is_awaited, forgot);
+        match self {
+            Self::Meta(meta) => meta.apply(data),
+        }
+    }
+
+    /// The time of the last entry that carried one.
+    pub fn latest(&self) -> Now {
+        match self {
+            Self::Meta(_) => Now::default(),
+        }
+    }
+
+    /// A picture of it, which later entries do not change.
+    pub fn view(&self) -> View {
+        match self {
+            Self::Meta(meta) => View::Meta(meta.clone()),
+        }
+    }
+
+    /// The state that goes on from a picture.
+    pub fn from_view(view: View) -> Self {
+        match view {
+            View::Meta(meta) => Self::Meta(meta),
+        }
+    }
+}
