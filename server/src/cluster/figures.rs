@@ -1,7 +1,5 @@
 //! What `/metrics` shows of the cluster.
 
-use std::time::Duration;
-
 use metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 use tollgate_raft::gateway::Figures;
 use tollgate_raft::group::GroupStatus;
@@ -23,8 +21,8 @@ const WAITING: &str = "tollgate_cluster_waiting_calls";
 const CALLS: &str = "tollgate_cluster_calls_total";
 const BATCHES: &str = "tollgate_cluster_batches_total";
 const BATCH_BYTES: &str = "tollgate_cluster_batch_bytes_total";
-const QUEUE_SECONDS: &str = "tollgate_cluster_queue_seconds_total";
-const COMMIT_SECONDS: &str = "tollgate_cluster_commit_seconds_total";
+const QUEUE_TIME: &str = "tollgate_cluster_queue_microseconds_total";
+const COMMIT_TIME: &str = "tollgate_cluster_commit_microseconds_total";
 const FORWARDED: &str = "tollgate_cluster_forwarded_batches_total";
 const RESENT: &str = "tollgate_cluster_resent_batches_total";
 const ENTRIES: &str = "tollgate_cluster_entries_total";
@@ -49,8 +47,8 @@ pub(super) fn describe() {
     describe_counter!(CALLS, "Calls that were put into batches; one over several groups in each.");
     describe_counter!(BATCHES, "Batches that this node made.");
     describe_counter!(BATCH_BYTES, "Bytes of them.");
-    describe_counter!(QUEUE_SECONDS, "Time that calls waited for their batch.");
-    describe_counter!(COMMIT_SECONDS, "Time from a batch's making to its answers.");
+    describe_counter!(QUEUE_TIME, "Time that calls waited for their batch.");
+    describe_counter!(COMMIT_TIME, "Time from a batch's making to its answers.");
     describe_counter!(FORWARDED, "Batches that went to another node, which leads.");
     describe_counter!(RESENT, "Batches that were sent again because their leader was lost.");
     describe_counter!(ENTRIES, "Entries that this node proposed as a leader.");
@@ -113,10 +111,10 @@ fn asked(figures: &Figures) {
     ] {
         counter!(name).absolute(count.total());
     }
-    for (name, nanos) in [(QUEUE_SECONDS, &figures.queue_nanos), (COMMIT_SECONDS, &figures.commit_nanos)]
+    for (name, nanos) in [(QUEUE_TIME, &figures.queue_nanos), (COMMIT_TIME, &figures.commit_nanos)]
     {
-        // Whole seconds: the exporter's counters are integers.
-        counter!(name).absolute(Duration::from_nanos(nanos.total()).as_secs());
+        // The exporter's counters are integers.
+        counter!(name).absolute(nanos.total() / 1_000);
     }
     for (reason, count) in [
         ("overloaded", &figures.overloaded),
