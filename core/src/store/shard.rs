@@ -130,6 +130,11 @@ impl Shard {
         }
     }
 
+    /// Changes what it may hold. What it holds beyond that leaves with the charges that need room.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = Bounds { keys_max: bounds.keys_max.min(Self::KEYS_MAX), ..bounds };
+    }
+
     /// Charges the bucket that is asked for, creating it if hits are to be kept. Room that is needed is
     /// never made by giving up a bucket of `pinned`, which are the keys of the whole request.
     ///
@@ -190,7 +195,7 @@ impl Shard {
         let mut bucket = Bucket::fresh(quota, now);
         let outcome = apply(asked, held, &mut bucket, now);
         if matches!(asked.charge, Charge::Hits(1..)) {
-            self.sweep(SWEEP_STEPS, now);
+            self.sweep_sparing(pinned, SWEEP_STEPS, now);
             let text = asked.text.to_text();
             let bytes = FIXED_BYTES + text.len() + bucket.heap_bytes();
             self.make_room(&Room { keys: 1, bytes, domain, pinned }, now)?;
@@ -240,10 +245,17 @@ impl Shard {
 
     /// Looks at the next `steps` places and frees the ended buckets among them.
     pub fn sweep(&mut self, steps: u16, now: Now) {
+        self.sweep_sparing(&[], steps, now);
+    }
+
+    /// Spares the keys of a request, which may have emptied a bucket that it has to fill again.
+    fn sweep_sparing(&mut self, pinned: &[Key], steps: u16, now: Now) {
         let now = self.reach(now);
         for _ in 0..steps.min(self.slots.places()) {
             let at = self.advance_hand();
-            if self.slots.at(at).is_some_and(|slot| slot.bucket.is_expired(now)) {
+            let ended =
+                |slot: &slots::Slot| slot.bucket.is_expired(now) && !pinned.contains(&slot.key);
+            if self.slots.at(at).is_some_and(ended) {
                 self.remove(at);
                 self.stats.expired += 1;
             }
