@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,6 +63,8 @@ pub struct GroupStatus {
     pub state: &'static str,
     /// Bytes of the entries that this node keeps.
     pub log_bytes: usize,
+    /// Snapshots that this node took from leaders.
+    pub snapshots_installed: u64,
 }
 
 /// One group on this node.
@@ -74,6 +77,7 @@ pub struct Group {
     lease: Duration,
     /// One snapshot at a time comes in.
     pub(crate) receiving: Arc<Semaphore>,
+    pub(crate) snapshots_installed: AtomicU64,
 }
 
 impl Group {
@@ -84,7 +88,8 @@ impl Group {
         log: MemoryLog,
         lease: Duration,
     ) -> Self {
-        Self { id, raft, machine, log, lease, receiving: Arc::new(Semaphore::new(1)) }
+        let receiving = Arc::new(Semaphore::new(1));
+        Self { id, raft, machine, log, lease, receiving, snapshots_installed: AtomicU64::new(0) }
     }
 
     /// Its name.
@@ -186,6 +191,7 @@ impl Group {
                 (Ok(()), ServerState::Learner) => "learner",
             },
             log_bytes: self.log.figures().bytes,
+            snapshots_installed: self.snapshots_installed.load(Ordering::Relaxed),
         }
     }
 

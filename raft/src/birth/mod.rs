@@ -190,7 +190,7 @@ mod tests {
         let two_of_a_name = refused(&|heard| told(heard, "a", |a| a.id = 1));
         assert!(two_of_a_name.contains("a:7600"), "{two_of_a_name}");
         let other_list = refused(&|heard| {
-            told(heard, "b", |b| drop(b.names.insert("d".into())));
+            told(heard, "b", |b| b.names.extend(["d".to_owned()]));
         });
         assert!(other_list.contains("a, b, c, d"), "{other_list}");
         let lost = refused(&|heard| told(heard, "b", |b| b.ever_initialised = true));

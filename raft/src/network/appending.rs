@@ -148,3 +148,58 @@ where
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    use futures_util::FutureExt as _;
+    use futures_util::future::BoxFuture;
+    use openraft::alias::VoteOf;
+    use tollgate_core::time::{ManualClock, Wall};
+
+    use super::*;
+    use crate::network::{BoxIo, Dial, Peers, Secret};
+
+    struct Refusing;
+
+    impl Dial for Refusing {
+        fn dial(&self, _address: String) -> BoxFuture<'static, io::Result<BoxIo>> {
+            Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+        }
+    }
+
+    /// openraft backs off in the pull of the first request.
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_dialed_before_there_is_a_request() {
+        let clock = Arc::new(ManualClock::starting_at(Wall::default()));
+        let secret = Secret::new(vec![1; 16]).unwrap();
+        let peers = Peers::new(Arc::new(Refusing), clock, secret);
+        let client = || peers.at("b:1").bulk.clone();
+        let wanted = || peers.tries.wanted.load(Ordering::Relaxed);
+
+        let mut waiting = Box::pin(appending(
+            client(),
+            message::Route::default(),
+            stream::pending::<AppendEntriesRequest<Types>>(),
+        ));
+        for _ in 0..100 {
+            assert!(waiting.as_mut().now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(wanted(), 0);
+
+        let request = AppendEntriesRequest {
+            vote: VoteOf::<Types>::new_committed(1, 1),
+            prev_log_id: None,
+            entries: Vec::new(),
+            leader_commit: None,
+        };
+        let ready = stream::iter([request]);
+        let refused = appending(client(), message::Route::default(), ready).await;
+        assert!(matches!(refused, Err(RPCError::Unreachable(_))));
+        assert_eq!(wanted(), 1);
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,9 +16,19 @@ pub(super) const PACE_MIN: Duration = Duration::from_millis(50);
 /// seen.
 pub(super) const PACE_MAX: Duration = Duration::from_millis(250);
 
+/// What was tried, of all connections of a node.
+#[derive(Debug, Default)]
+pub(crate) struct Tries {
+    /// Connections that somebody wanted.
+    pub(crate) wanted: AtomicU64,
+    /// Dials.
+    pub(crate) dialed: AtomicU64,
+}
+
 /// Says when one connection may be dialed again.
 pub(super) struct Pace {
     clock: Arc<dyn Clock>,
+    tries: Arc<Tries>,
     state: Mutex<State>,
 }
 
@@ -28,18 +39,20 @@ struct State {
 }
 
 impl Pace {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::default() }
+    pub(super) fn new(clock: Arc<dyn Clock>, tries: Arc<Tries>) -> Self {
+        Self { clock, tries, state: Mutex::default() }
     }
 
     /// Whether to dial now; if so, the next time is not before a while.
     pub(super) fn take(&self) -> io::Result<()> {
+        self.tries.wanted.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.monotonic();
         let mut state = self.state.lock();
         if now < state.not_before {
             return Err(io::Error::new(io::ErrorKind::HostUnreachable, "dialed a moment ago"));
         }
         state.wait = (state.wait * 2).clamp(PACE_MIN, PACE_MAX);
+        self.tries.dialed.fetch_add(1, Ordering::Relaxed);
         state.not_before = now.plus(state.wait);
         Ok(())
     }
@@ -59,7 +72,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_gone_is_dialed_four_times_a_second() {
         let clock = Arc::new(ManualClock::starting_at(Wall::default()));
-        let pace = Pace::new(clock.clone());
+        let pace = Pace::new(clock.clone(), Arc::default());
         let mut dials = 0;
         for _ in 0..10_000 {
             dials += u32::from(pace.take().is_ok());
@@ -71,7 +84,7 @@ mod tests {
     #[test]
     fn a_peer_that_was_reached_is_dialed_again_soon() {
         let clock = Arc::new(ManualClock::starting_at(Wall::default()));
-        let pace = Pace::new(clock.clone());
+        let pace = Pace::new(clock.clone(), Arc::default());
         for _ in 0..10 {
             clock.advance(PACE_MAX);
             pace.take().unwrap();

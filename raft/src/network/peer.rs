@@ -17,7 +17,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use super::io::{BoxIo, Dial};
-use super::pace::Pace;
+use super::pace::{Pace, Tries};
 use super::secret::Secret;
 
 /// Bytes of a message, at most: a log message is capped at one mebibyte unless one entry is longer.
@@ -54,13 +54,14 @@ pub(crate) struct Peers {
     dial: Arc<dyn Dial>,
     clock: Arc<dyn Clock>,
     secret: Secret,
+    pub(crate) tries: Arc<Tries>,
     /// By address: as many as members and configured peers name.
     open: Mutex<BTreeMap<String, Arc<Peer>>>,
 }
 
 impl Peers {
     pub(crate) fn new(dial: Arc<dyn Dial>, clock: Arc<dyn Clock>, secret: Secret) -> Self {
-        Self { dial, clock, secret, open: Mutex::default() }
+        Self { dial, clock, secret, tries: Arc::default(), open: Mutex::default() }
     }
 
     /// The connections to `address`.
@@ -79,7 +80,7 @@ impl Peers {
     }
 
     fn connection(&self, address: &str) -> Client {
-        let pace = Arc::new(Pace::new(Arc::clone(&self.clock)));
+        let pace = Arc::new(Pace::new(Arc::clone(&self.clock), Arc::clone(&self.tries)));
         let dial = Arc::clone(&self.dial);
         let address = address.to_owned();
         let connector = tower::service_fn(move |_: Uri| {

@@ -2,6 +2,7 @@
 //! openraft sees it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -221,6 +222,7 @@ impl peer_server::Peer for Service {
             installed = tokio::time::timeout(SNAPSHOT_TIMEOUT, received) => installed,
         };
         let installed = installed.map_err(|_| Status::deadline_exceeded("too slow"))??;
+        group.snapshots_installed.fetch_add(1, Ordering::Relaxed);
         let vote = Some(convert::vote(&installed.vote));
         Ok(Response::new(message::SnapshotResponse { vote }))
     }

@@ -6,6 +6,10 @@
 mod founding;
 mod options;
 mod resident;
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod simulated_tests;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
