@@ -1,6 +1,7 @@
 //! The replicated ledger: counters that every node of a cluster agrees on.
 
 mod birth;
+pub mod gateway;
 pub mod group;
 pub mod log;
 pub mod machine;
@@ -10,4 +11,5 @@ pub mod node;
 pub mod runtime;
 pub mod snapshot;
 pub mod status;
+pub mod testing;
 pub mod types;
