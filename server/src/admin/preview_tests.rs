@@ -18,7 +18,8 @@ use tollgate_core::store::Bounds;
 use tollgate_core::time::{Clock, ManualClock, NANOS_PER_SECOND, Wall};
 
 use crate::config::Domains;
-use crate::decide::{Active, Answers, Decider};
+use crate::decide::{Active, Answers, Decider, Terms};
+use crate::done::Done as _;
 
 const RULE_SETS: u64 = 50;
 const REQUESTS: usize = 200;
@@ -86,14 +87,15 @@ fn reserve_or_settle(decider: &Decider, random: &mut Random, open: &mut Vec<Rese
             let request = Request { domain, descriptors: &descriptors, hits_addend };
             let hold_for = Duration::from_secs(1 + random.below(20));
             let active = decider.active();
-            let reserved = decider.reserve(&active, &request, hold_for).unwrap();
+            let reserved =
+                decider.reserve(&active, &request, hold_for, Terms::default()).done().unwrap();
             let counts = !reserved.checked.plan.operations.is_empty();
             open.extend(reserved.id);
             u32::from(counts && reserved.id.is_some())
         }
         2 => {
             // One that has ended is an error, and no matter here.
-            drop(open.pop().map(|id| decider.commit(id, random.below(4))));
+            drop(open.pop().map(|id| decider.commit(id, random.below(4), Terms::default()).done()));
             0
         }
         _ => 0,
@@ -108,9 +110,9 @@ fn expect_agreement(decider: &Decider, random: &mut Random, place: &str) -> Met 
         Request { domain: asked.domain, descriptors: &descriptors, hits_addend: asked.hits_addend };
     let active = decider.active();
     let before = (buckets(decider), decider.totals());
-    let previewed = decider.preview(&active, &request);
+    let previewed = decider.preview(&active, &request, Terms::default()).done().unwrap();
     assert_eq!((buckets(decider), decider.totals()), before, "{place}: a preview left a trace");
-    let checked = decider.check(&active, &request).unwrap();
+    let checked = decider.check(&active, &request, Terms::default()).done().unwrap();
     // All of it: codes, what remains, when it resets, which limit is told.
     assert_eq!(previewed.decision, checked.decision, "{place}: {request:?}");
     let operations = &checked.plan.operations;

@@ -8,6 +8,7 @@ use tollgate_core::limit::{Algorithm, Bound, Limit, Node, Options, Quota, Rules,
 use tollgate_core::time::{ManualClock, NANOS_PER_SECOND, Wall};
 
 use super::*;
+use crate::done::Done as _;
 
 const SECRET: KeySecret = KeySecret::new([3; 16]);
 const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
@@ -47,7 +48,7 @@ fn charge(
     let descriptors: Vec<_> = entries.iter().map(|entries| descriptor(&entries[..])).collect();
     let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 0 };
     let active = decider.active();
-    let checked = decider.check(&active, &request)?;
+    let checked = decider.check(&active, &request, Terms::default()).done()?;
     let statuses = &checked.decision.statuses;
     Ok((checked.decision.overall, statuses.iter().map(|status| status.remaining).collect()))
 }
@@ -166,8 +167,8 @@ fn a_refund_in_a_denied_request_asks_nobody_to_wait() {
             [descriptor(&slow, Some(Charge::Refund(1))), descriptor(&quick, Some(Charge::Hits(1)))];
         let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 0 };
         let active = decider.active();
-        let previewed = decider.preview(&active, &request);
-        let checked = decider.check(&active, &request).unwrap();
+        let previewed = decider.preview(&active, &request, Terms::default()).done().unwrap();
+        let checked = decider.check(&active, &request, Terms::default()).done().unwrap();
         assert_eq!(checked.decision.overall, Code::OverLimit);
         let retry_after = checked.decision.retry_after.unwrap();
         assert!(retry_after <= Duration::from_secs(1), "{algorithm:?}: {retry_after:?}");

@@ -9,6 +9,7 @@ use tollgate_core::reservation::{HOLD_MAX, ReservationId};
 use tollgate_core::time::{ManualClock, NANOS_PER_SECOND, Wall};
 
 use super::*;
+use crate::done::Done as _;
 
 const SECRET: KeySecret = KeySecret::new([3; 16]);
 const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
@@ -68,15 +69,18 @@ fn reserve(
 ) -> Result<Option<ReservationId>, Unreserved> {
     let keys: Vec<_> = keys.iter().map(|key| (*key, None)).collect();
     with(&keys, hits, |request| {
-        decider.reserve(&decider.active(), request, MINUTE).map(|reserved| reserved.id)
+        decider
+            .reserve(&decider.active(), request, MINUTE, Terms::default())
+            .done()
+            .map(|reserved| reserved.id)
     })
 }
 
 fn check(decider: &Decider, key: &str, hits: u64) -> (Code, u32) {
     with(&[(key, Some(hits))], 0, |request| {
         let active = decider.active();
-        let previewed = decider.preview(&active, request);
-        let checked = decider.check(&active, request).unwrap();
+        let previewed = decider.preview(&active, request, Terms::default()).done().unwrap();
+        let checked = decider.check(&active, request, Terms::default()).done().unwrap();
         assert_eq!(previewed.decision, checked.decision);
         (checked.decision.overall, checked.decision.statuses[0].remaining)
     })
@@ -92,7 +96,7 @@ fn of_100_reserved_and_37_committed_63_come_back_and_the_answer_says_so() {
         let (_, decider) = one(algorithm);
         let id = reserve(&decider, &["a"], 100).unwrap().unwrap();
         assert_eq!(check(&decider, "a", 1), (Code::OverLimit, 0), "{algorithm:?}");
-        let settlement = decider.commit(id, 37).unwrap();
+        let settlement = decider.commit(id, 37, Terms::default()).done().unwrap();
         assert_eq!((settlement.charged, settlement.uncharged), (37, 0));
         let statuses = settlement.statuses();
         let current = statuses[0].current.unwrap();
@@ -101,8 +105,8 @@ fn of_100_reserved_and_37_committed_63_come_back_and_the_answer_says_so() {
         assert_eq!(&**current.name.unwrap(), "limit of a");
         assert!(!current.reset_after.is_zero());
         assert_eq!(check(&decider, "a", 63), (Code::Ok, 0), "{algorithm:?}");
-        assert_eq!(decider.commit(id, 1).unwrap_err(), Unsettled::Unknown);
-        assert_eq!(decider.cancel(id).unwrap_err(), Unsettled::Unknown);
+        assert_eq!(decider.commit(id, 1, Terms::default()).done().unwrap_err(), Unsettled::Unknown);
+        assert_eq!(decider.cancel(id, Terms::default()).done().unwrap_err(), Unsettled::Unknown);
     }
 }
 
@@ -116,7 +120,7 @@ fn a_caller_that_disappears_gets_all_back_at_the_end_and_the_record_with_the_nex
         assert_eq!((left(&decider, "a"), decider.totals().reservations), (0, 1));
         clock.advance(Duration::from_nanos(1));
         assert_eq!(left(&decider, "a"), 100, "{algorithm:?}");
-        assert_eq!(decider.commit(id, 1).unwrap_err(), Unsettled::Unknown);
+        assert_eq!(decider.commit(id, 1, Terms::default()).done().unwrap_err(), Unsettled::Unknown);
         decider.tick();
         let totals = decider.totals();
         assert_eq!((totals.reservations, totals.reservations_ended), (0, 1));
@@ -128,7 +132,7 @@ fn a_reservation_outlives_the_configuration_that_made_it() {
     let (_, decider) = one(Algorithm::FixedWindow);
     let id = reserve(&decider, &["a"], 100).unwrap().unwrap();
     decider.replace(active(Vec::new()));
-    let settlement = decider.commit(id, 37).unwrap();
+    let settlement = decider.commit(id, 37, Terms::default()).done().unwrap();
     assert_eq!(settlement.charged, 37);
     assert_eq!(settlement.statuses()[0].remaining, 63);
     decider.replace(active(vec![("a", limit("a", quota(50, Algorithm::FixedWindow)))]));
@@ -142,7 +146,7 @@ fn a_commit_after_a_reload_is_judged_by_the_numbers_of_now() {
             let (_, decider) = one(algorithm);
             let id = reserve(&decider, &["a"], 80).unwrap().unwrap();
             decider.replace(active(vec![("a", limit("a", quota(now, algorithm)))]));
-            let settlement = decider.commit(id, wanted).unwrap();
+            let settlement = decider.commit(id, wanted, Terms::default()).done().unwrap();
             assert_eq!(settlement.charged, charged, "{algorithm:?} {now}");
             assert_eq!(settlement.uncharged, wanted - charged);
             assert_eq!(u64::from(left(&decider, "a")), u64::from(now) - charged);
@@ -171,7 +175,7 @@ fn as_many_reservations_as_may_be_are_enough() {
     reserve(&decider, &["a"], 1).unwrap().unwrap();
     assert_eq!(reserve(&decider, &["a"], 1), Err(Unreserved::Full));
     assert_eq!(left(&decider, "a"), 98);
-    decider.cancel(first).unwrap();
+    decider.cancel(first, Terms::default()).done().unwrap();
     reserve(&decider, &["a"], 1).unwrap().unwrap();
     // Ended ones make room without waiting for the tick.
     clock.advance(MINUTE);
@@ -188,7 +192,7 @@ fn descriptors_that_meet_no_limit_take_room_in_the_record_too() {
     assert_eq!(reserve(&decider, &["nothing"; 9], 1), Err(Unreserved::Full));
     let id = reserve(&decider, &["nothing"; 8], 1).unwrap().unwrap();
     assert_eq!(reserve(&decider, &["a"], 1), Err(Unreserved::Full));
-    decider.cancel(id).unwrap();
+    decider.cancel(id, Terms::default()).done().unwrap();
     reserve(&decider, &["a"], 1).unwrap().unwrap();
 }
 
@@ -199,7 +203,7 @@ fn a_shadow_limit_neither_denies_a_reservation_nor_bounds_its_commit() {
     let (_, decider) = decider(active(vec![("shadow", shadow), ("a", a)]));
     let id = reserve(&decider, &["shadow", "a"], 50).unwrap().unwrap();
     assert_eq!((left(&decider, "shadow"), left(&decider, "a")), (5, 50));
-    let settlement = decider.commit(id, 60).unwrap();
+    let settlement = decider.commit(id, 60, Terms::default()).done().unwrap();
     assert_eq!((settlement.charged, settlement.uncharged), (60, 0));
     assert_eq!((left(&decider, "shadow"), left(&decider, "a")), (0, 40));
 }
@@ -210,10 +214,15 @@ fn a_descriptors_own_hits_are_a_fixed_cost() {
     let tokens = limit("tokens", quota(1_000, Algorithm::FixedWindow));
     let (_, decider) = decider(active(vec![("calls", calls), ("tokens", tokens)]));
     let id = with(&[("calls", Some(1)), ("tokens", None)], 500, |request| {
-        decider.reserve(&decider.active(), request, MINUTE).unwrap().id.unwrap()
+        decider
+            .reserve(&decider.active(), request, MINUTE, Terms::default())
+            .done()
+            .unwrap()
+            .id
+            .unwrap()
     });
     assert_eq!((left(&decider, "calls"), left(&decider, "tokens")), (9, 500));
-    assert_eq!(decider.commit(id, 123).unwrap().charged, 123);
+    assert_eq!(decider.commit(id, 123, Terms::default()).done().unwrap().charged, 123);
     assert_eq!((left(&decider, "calls"), left(&decider, "tokens")), (9, 877));
 }
 
@@ -221,13 +230,13 @@ fn a_descriptors_own_hits_are_a_fixed_cost() {
 fn descriptors_without_a_limit_are_reserved_and_committed_for_nothing() {
     let (clock, decider) = one(Algorithm::FixedWindow);
     let id = reserve(&decider, &["nothing", "a"], 7).unwrap().unwrap();
-    let settlement = decider.commit(id, 9).unwrap();
+    let settlement = decider.commit(id, 9, Terms::default()).done().unwrap();
     let statuses = settlement.statuses();
     assert_eq!((statuses[0].current, statuses[0].code), (None, Code::Ok));
     assert_eq!(statuses[1].remaining, 91);
     let id = reserve(&decider, &["nothing"], 7).unwrap().unwrap();
     clock.advance(MINUTE);
-    assert_eq!(decider.commit(id, 9).unwrap_err(), Unsettled::Unknown);
+    assert_eq!(decider.commit(id, 9, Terms::default()).done().unwrap_err(), Unsettled::Unknown);
 }
 
 #[test]
@@ -236,11 +245,11 @@ fn a_reset_says_what_was_there_and_leaves_holds() {
     check(&decider, "a", 40);
     let id = reserve(&decider, &["a"], 10).unwrap().unwrap();
     let forgotten = with(&[("a", None), ("a", None), ("none", None)], 1, |request| {
-        decider.reset(&decider.active(), request).unwrap()
+        decider.reset(&decider.active(), request, Terms::default()).done().unwrap()
     });
     assert_eq!(forgotten.iter().map(|one| one.hits).collect::<Vec<_>>(), [40]);
     assert_eq!(left(&decider, "a"), 90);
-    assert_eq!(decider.cancel(id).unwrap().statuses()[0].remaining, 100);
+    assert_eq!(decider.cancel(id, Terms::default()).done().unwrap().statuses()[0].remaining, 100);
 }
 
 #[test]
@@ -250,7 +259,7 @@ fn a_refund_gives_back_no_more_than_was_spent() {
     let refund = |hits| {
         with(&[("a", None)], hits, |request| {
             let active = decider.active();
-            let refunded = decider.refund(&active, request).unwrap();
+            let refunded = decider.refund(&active, request, Terms::default()).done().unwrap();
             (refunded.checked.decision.overall, refunded.checked.decision.statuses[0].remaining)
         })
     };
@@ -262,7 +271,10 @@ fn a_refund_gives_back_no_more_than_was_spent() {
 fn a_time_beyond_the_longest_is_cut_to_it() {
     let (clock, decider) = one(Algorithm::TokenBucket { burst: 100 });
     let reserved = with(&[("a", None)], 100, |request| {
-        decider.reserve(&decider.active(), request, Duration::MAX).map(|one| one.ends_after)
+        decider
+            .reserve(&decider.active(), request, Duration::MAX, Terms::default())
+            .done()
+            .map(|one| one.ends_after)
     });
     assert_eq!(reserved, Ok(HOLD_MAX));
     clock.advance(HOLD_MAX);
@@ -278,7 +290,7 @@ fn hits_count_in_a_limits_figures_when_they_are_spent() {
     };
     let id = reserve(&decider, &["a"], 70).unwrap().unwrap();
     assert_eq!(tally().total, 0);
-    decider.commit(id, 120).unwrap();
+    decider.commit(id, 120, Terms::default()).done().unwrap();
     assert_eq!((tally().total, tally().within, tally().over), (0, 0, 0));
     // The figures are found by name; the configuration's own reference to them is made by a check.
     check(&decider, "a", 0);
@@ -301,10 +313,10 @@ fn threads_that_reserve_commit_and_cancel_never_exceed_the_limit() {
                 for number in 0..400 {
                     let Some(id) = reserve(decider, &order, 5).unwrap() else { continue };
                     if number % 3 == 0 {
-                        decider.cancel(id).unwrap();
+                        decider.cancel(id, Terms::default()).done().unwrap();
                         continue;
                     }
-                    let settled = decider.commit(id, number % 8).unwrap();
+                    let settled = decider.commit(id, number % 8, Terms::default()).done().unwrap();
                     spent.fetch_add(settled.charged, Ordering::Relaxed);
                 }
             });
@@ -329,7 +341,7 @@ fn a_commit_that_races_the_end_spends_or_finds_nothing_and_never_both() {
                         // Its caller is gone.
                         continue;
                     }
-                    match decider.commit(id, number % 2) {
+                    match decider.commit(id, number % 2, Terms::default()).done() {
                         Ok(settled) => spent.fetch_add(settled.charged, Ordering::Relaxed),
                         Err(error) => {
                             assert_eq!(error, Unsettled::Unknown);

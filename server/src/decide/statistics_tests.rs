@@ -14,7 +14,9 @@ use tollgate_core::time::{Clock, ManualClock, NANOS_PER_SECOND, Wall};
 
 use super::*;
 use crate::config::Domains;
+use crate::decide::Terms;
 use crate::decide::{Answers, Decider};
+use crate::done::Done as _;
 
 const SECRET: KeySecret = KeySecret::new([3; 16]);
 const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
@@ -67,7 +69,7 @@ fn ask(decider: &Decider, keys: &[&str], charge: Charge) -> (Code, Vec<Code>) {
         hits_addend: 0,
     };
     let active = decider.active();
-    let decision = decider.check(&active, &request).unwrap().decision;
+    let decision = decider.check(&active, &request, Terms::default()).done().unwrap().decision;
     (decision.overall, decision.statuses.iter().map(|status| status.code).collect())
 }
 

@@ -10,6 +10,7 @@ use tollgate_core::limit::{Bound, Limit, Node, Options, Quota, Rules, Unit};
 use tollgate_core::time::{ManualClock, NANOS_PER_SECOND, Wall};
 
 use super::*;
+use crate::done::Done as _;
 
 const SECRET: KeySecret = KeySecret::new([3; 16]);
 const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
@@ -34,7 +35,10 @@ fn ask(decider: &Decider, user: &str) -> Result<Code, Unavailable> {
     let entries = [Entry { key: "user", value: user }];
     let descriptors = [Descriptor { entries: &entries, limit_override: None, charge: None }];
     let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 0 };
-    decider.check(&decider.active(), &request).map(|checked| checked.decision.overall)
+    decider
+        .check(&decider.active(), &request, Terms::default())
+        .done()
+        .map(|checked| checked.decision.overall)
 }
 
 #[test]

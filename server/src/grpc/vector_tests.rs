@@ -9,6 +9,7 @@ use tollgate_proto::rls::rate_limit_response::Code;
 
 use super::*;
 use crate::decide::Answers;
+use crate::done::Done as _;
 
 const NOW: Wall = Wall::from_nanos(1_700_000_003 * NANOS_PER_SECOND);
 const OK: Code = Code::Ok;
@@ -45,7 +46,7 @@ fn ask(service: &RateLimit, descriptors: &str) -> RateLimitResponse {
 
 fn ask_in(service: &RateLimit, domain: &str, descriptors: &str) -> RateLimitResponse {
     let text = format!(r#"{{"domain":"{domain}","descriptors":[{descriptors}]}}"#);
-    service.answer(&parse_request(text.as_bytes()).unwrap()).unwrap()
+    service.answer(&parse_request(text.as_bytes()).unwrap(), None).done().unwrap()
 }
 
 /// A descriptor of one entry, with its own number of hits if there is one.

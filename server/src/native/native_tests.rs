@@ -14,6 +14,7 @@ use super::*;
 use crate::access::{PermissionSet, Role, Wanted};
 use crate::config::Config;
 use crate::decide::Answers;
+use crate::done::Done as _;
 
 const BOUNDS: Bounds = Bounds {
     descriptors_max: 100,
@@ -51,21 +52,21 @@ pub(super) fn check(hits: u64) -> CheckRequest {
 
 fn remaining(native: &Native) -> u32 {
     let peek = PeekRequest { subject: subject("u"), hits: Some(0) };
-    native.peek(&peek, CALL).unwrap().statuses[0].remaining
+    native.peek(&peek, CALL).done().unwrap().statuses[0].remaining
 }
 
 fn reserve(native: &Native, hits: u64) -> v1::ReserveResponse {
     let message = ReserveRequest { subject: subject("u"), hits: Some(hits), ..Default::default() };
-    native.reserve(&message, CALL).unwrap()
+    native.reserve(&message, CALL).done().unwrap()
 }
 
 #[test]
 fn a_limit_is_spent_to_the_last_hit_and_looking_spends_nothing() {
     let (_, native) = native(PermissionSet::NONE);
     let peek = PeekRequest { subject: subject("u"), hits: Some(101) };
-    assert_eq!(native.peek(&peek, CALL).unwrap().verdict(), Verdict::Denied);
-    assert_eq!(native.check(&check(100), CALL).unwrap().verdict(), Verdict::Allowed);
-    let denied = native.check(&check(1), CALL).unwrap();
+    assert_eq!(native.peek(&peek, CALL).done().unwrap().verdict(), Verdict::Denied);
+    assert_eq!(native.check(&check(100), CALL).done().unwrap().verdict(), Verdict::Allowed);
+    let denied = native.check(&check(1), CALL).done().unwrap();
     assert_eq!(denied.verdict(), Verdict::Denied);
     assert!(denied.retry_after.is_some());
     assert_eq!(denied.statuses[0].limit.as_ref().unwrap().name, "hundred");
@@ -75,26 +76,26 @@ fn a_limit_is_spent_to_the_last_hit_and_looking_spends_nothing() {
 fn a_key_counts_once_and_is_answered_the_same_until_ten_seconds_later() {
     let (clock, native) = native(PermissionSet::NONE);
     let keyed = CheckRequest { idempotency_key: "k".into(), ..check(10) };
-    let first = native.check(&keyed, CALL).unwrap();
+    let first = native.check(&keyed, CALL).done().unwrap();
     // It waits less long the second time.
     let timeout = Some(v1::to_duration(Duration::from_millis(5)));
     let again = CheckRequest { timeout, ..keyed.clone() };
-    assert_eq!(native.check(&again, CALL).unwrap(), first);
+    assert_eq!(native.check(&again, CALL).done().unwrap(), first);
     let batch = CheckBatchRequest { checks: vec![keyed.clone()] };
-    let result = native.check_batch(&batch, CALL).unwrap().results.remove(0);
+    let result = native.check_batch(&batch, CALL).done().unwrap().results.remove(0);
     assert_eq!(result.outcome, Some(Outcome::Response(first)));
     assert_eq!(remaining(&native), 90);
     let other = CheckRequest { hits: Some(11), ..keyed.clone() };
-    assert_eq!(native.check(&other, CALL), Err(Failure::IdempotencyConflict));
+    assert_eq!(native.check(&other, CALL).done(), Err(Failure::IdempotencyConflict));
     let of_another_verb = ReserveRequest {
         subject: subject("u"),
         hits: Some(10),
         idempotency_key: "k".into(),
         ..Default::default()
     };
-    assert_eq!(native.reserve(&of_another_verb, CALL), Err(Failure::IdempotencyConflict));
+    assert_eq!(native.reserve(&of_another_verb, CALL).done(), Err(Failure::IdempotencyConflict));
     clock.advance(Duration::from_secs(11));
-    native.check(&keyed, CALL).unwrap();
+    native.check(&keyed, CALL).done().unwrap();
     assert_eq!(remaining(&native), 80);
 }
 
@@ -103,9 +104,9 @@ fn what_failed_is_not_remembered() {
     let (_, native) = native(PermissionSet::NONE);
     let late = Call { deadline: Some(Deadline(Monotonic::from_nanos(0))), ..CALL };
     let keyed = CheckRequest { idempotency_key: "k".into(), ..check(10) };
-    assert_eq!(native.check(&keyed, late), Err(Failure::DeadlineExceeded));
+    assert_eq!(native.check(&keyed, late).done(), Err(Failure::DeadlineExceeded));
     assert_eq!(remaining(&native), 100);
-    assert_eq!(native.check(&keyed, CALL).unwrap().verdict(), Verdict::Allowed);
+    assert_eq!(native.check(&keyed, CALL).done().unwrap().verdict(), Verdict::Allowed);
 }
 
 #[test]
@@ -114,16 +115,16 @@ fn nothing_is_changed_for_whoever_waits_no_more() {
     let late = Call { deadline: Some(Deadline(Monotonic::from_nanos(0))), ..CALL };
     let held = reserve(&native, 40).reservation;
     let deadline = Failure::DeadlineExceeded;
-    assert_eq!(native.check(&check(1), late), Err(deadline.clone()));
+    assert_eq!(native.check(&check(1), late).done(), Err(deadline.clone()));
     let now = CheckRequest { timeout: Some(Default::default()), ..check(1) };
-    assert_eq!(native.check(&now, CALL), Err(deadline.clone()));
+    assert_eq!(native.check(&now, CALL).done(), Err(deadline.clone()));
     let commit = CommitRequest { reservation: held.clone(), hits: 1, ..Default::default() };
-    assert_eq!(native.commit(&commit, late), Err(deadline.clone()));
+    assert_eq!(native.commit(&commit, late).done(), Err(deadline.clone()));
     let cancel = CancelRequest { reservation: held, ..Default::default() };
-    assert_eq!(native.cancel(&cancel, late), Err(deadline.clone()));
+    assert_eq!(native.cancel(&cancel, late).done(), Err(deadline.clone()));
     let refund = RefundRequest { subject: subject("u"), ..Default::default() };
-    assert_eq!(native.refund(&refund, late), Err(deadline.clone()));
-    assert_eq!(native.reset(&ResetRequest { subject: subject("u") }, late), Err(deadline));
+    assert_eq!(native.refund(&refund, late).done(), Err(deadline.clone()));
+    assert_eq!(native.reset(&ResetRequest { subject: subject("u") }, late).done(), Err(deadline));
     assert_eq!(remaining(&native), 60);
 }
 
@@ -133,20 +134,20 @@ fn a_reservation_is_committed_cancelled_or_ends() {
     let first = reserve(&native, 100);
     assert_eq!(remaining(&native), 0);
     let commit = CommitRequest { reservation: first.reservation, hits: 37, ..Default::default() };
-    let committed = native.commit(&commit, CALL).unwrap();
+    let committed = native.commit(&commit, CALL).done().unwrap();
     assert_eq!((committed.charged, committed.uncharged, remaining(&native)), (37, 0, 63));
-    assert_eq!(native.commit(&commit, CALL), Err(Failure::UnknownReservation));
+    assert_eq!(native.commit(&commit, CALL).done(), Err(Failure::UnknownReservation));
     let second = reserve(&native, 63);
     let denied = reserve(&native, 1);
     assert_eq!(denied.decision.unwrap().verdict(), Verdict::Denied);
     assert_eq!((&*denied.reservation, denied.ends_after), ("", None));
     let cancel = CancelRequest { reservation: second.reservation, ..Default::default() };
-    assert_eq!(native.cancel(&cancel, CALL).unwrap().statuses[0].remaining, 63);
+    assert_eq!(native.cancel(&cancel, CALL).done().unwrap().statuses[0].remaining, 63);
     let third = reserve(&native, 63);
     clock.advance(Duration::from_secs(61));
     assert_eq!(remaining(&native), 63);
     let cancel = CancelRequest { reservation: third.reservation, ..Default::default() };
-    assert_eq!(native.cancel(&cancel, CALL), Err(Failure::UnknownReservation));
+    assert_eq!(native.cancel(&cancel, CALL).done(), Err(Failure::UnknownReservation));
 }
 
 /// The header of somebody who is known, and may nothing here.
@@ -168,45 +169,45 @@ fn more_than_ordinary_takes_a_permission() {
     let inline = Some(Subject { kind: Some(Kind::Inline(limit)) });
     let brought = CheckRequest { subject: inline, ..Default::default() };
     let words = [
-        nobody.refund(&refund, CALL).unwrap_err().word(),
-        nobody.reset(&reset, CALL).unwrap_err().word(),
-        nobody.check(&brought, CALL).unwrap_err().word(),
+        nobody.refund(&refund, CALL).done().unwrap_err().word(),
+        nobody.reset(&reset, CALL).done().unwrap_err().word(),
+        nobody.check(&brought, CALL).done().unwrap_err().word(),
     ];
     // Who shows nothing is asked for credentials; who is known and may not is told so.
     assert_eq!(words, ["unauthenticated"; 3]);
     let viewer = viewer(&nobody);
     let known = Call { authorization: Some(&viewer), ..CALL };
     let words = [
-        nobody.refund(&refund, known).unwrap_err().word(),
-        nobody.reset(&reset, known).unwrap_err().word(),
-        nobody.check(&brought, known).unwrap_err().word(),
+        nobody.refund(&refund, known).done().unwrap_err().word(),
+        nobody.reset(&reset, known).done().unwrap_err().word(),
+        nobody.check(&brought, known).done().unwrap_err().word(),
     ];
     assert_eq!(words, ["permission_denied"; 3]);
     let wrong = HeaderValue::from_static("Bearer nobody");
     let known = Call { authorization: Some(&wrong), ..CALL };
-    assert_eq!(nobody.refund(&refund, known).unwrap_err().word(), "unauthenticated");
+    assert_eq!(nobody.refund(&refund, known).done().unwrap_err().word(), "unauthenticated");
     // What is ordinary does not look at it.
-    assert!(nobody.check(&check(1), known).is_ok());
+    assert!(nobody.check(&check(1), known).done().is_ok());
 
     let (_, all) = native(PermissionSet::ALL);
-    all.check(&check(20), CALL).unwrap();
-    assert_eq!(all.refund(&refund, CALL).unwrap().statuses[0].remaining, 85);
-    assert_eq!(all.reset(&reset, CALL).unwrap().counters, 1);
+    all.check(&check(20), CALL).done().unwrap();
+    assert_eq!(all.refund(&refund, CALL).done().unwrap().statuses[0].remaining, 85);
+    assert_eq!(all.reset(&reset, CALL).done().unwrap().counters, 1);
     assert_eq!(remaining(&all), 100);
-    let first = all.check(&brought, CALL).unwrap();
+    let first = all.check(&brought, CALL).done().unwrap();
     assert_eq!(first.statuses[0].limit.as_ref().unwrap().name, "mine");
-    let verdicts = [first.verdict(), all.check(&brought, CALL).unwrap().verdict()];
+    let verdicts = [first.verdict(), all.check(&brought, CALL).done().unwrap().verdict()];
     assert_eq!(verdicts, [Verdict::Allowed, Verdict::Denied]);
 }
 
 #[test]
 fn refunds_and_resets_are_audit_events() {
     let (_, native) = native(PermissionSet::ALL);
-    native.check(&check(20), CALL).unwrap();
+    native.check(&check(20), CALL).done().unwrap();
     let refund = RefundRequest { subject: subject("u"), hits: Some(5), ..Default::default() };
     let ((), lines) = crate::audit::testing::logged(|| {
-        native.refund(&refund, CALL).unwrap();
-        native.reset(&ResetRequest { subject: subject("u") }, CALL).unwrap();
+        native.refund(&refund, CALL).done().unwrap();
+        native.reset(&ResetRequest { subject: subject("u") }, CALL).done().unwrap();
     });
     let told: Vec<_> = lines
         .iter()
@@ -221,7 +222,7 @@ fn a_batch_is_decided_one_by_one() {
     let (_, native) = native(PermissionSet::NONE);
     let wrong = CheckRequest::default();
     let checks = vec![check(60), wrong, check(60), check(40)];
-    let results = native.check_batch(&CheckBatchRequest { checks }, CALL).unwrap().results;
+    let results = native.check_batch(&CheckBatchRequest { checks }, CALL).done().unwrap().results;
     let told: Vec<_> = results
         .iter()
         .map(|result| match result.outcome.as_ref().unwrap() {
@@ -230,6 +231,6 @@ fn a_batch_is_decided_one_by_one() {
         })
         .collect();
     assert_eq!(told, ["VERDICT_ALLOWED", "BAD_REQUEST", "VERDICT_DENIED", "VERDICT_ALLOWED"]);
-    let none = native.check_batch(&CheckBatchRequest::default(), CALL).unwrap_err();
+    let none = native.check_batch(&CheckBatchRequest::default(), CALL).done().unwrap_err();
     assert_eq!((none.word(), none.field()), ("bad_request", Some("checks")));
 }
