@@ -62,6 +62,9 @@ pub enum NotAnswered {
     /// There is no leader that can be reached. Nothing was executed.
     #[error("there is no leader")]
     NoLeader,
+    /// Its time was over before it was sent to whoever leads. Nothing was executed.
+    #[error("not sent in time")]
+    NotSent,
     /// No answer came in time. It may have been executed.
     #[error("no answer in time")]
     TimedOut,

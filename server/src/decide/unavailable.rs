@@ -20,6 +20,9 @@ pub enum Unavailable {
     /// Nobody leads the replicated ledger, or nobody that can be reached. Nothing was executed.
     #[error("the cluster has no leader")]
     NoLeader,
+    /// The caller's time was over before the replicated ledger was asked. Nothing was executed.
+    #[error("the deadline was over before the cluster was asked")]
+    NotSent,
     /// The replicated ledger did not answer in time. It may have been executed.
     #[error("the cluster did not answer in time")]
     TimedOut,
@@ -37,7 +40,7 @@ pub enum Unavailable {
 impl Unavailable {
     /// Whether the replicated ledger is out of reach, so that limits say themselves what happens.
     pub(super) fn is_out_of_reach(self) -> bool {
-        matches!(self, Self::Overloaded | Self::NoLeader | Self::TimedOut)
+        matches!(self, Self::Overloaded | Self::NoLeader | Self::NotSent | Self::TimedOut)
     }
 
     /// Whether something may have been executed, as far as the error alone can tell.
@@ -52,6 +55,7 @@ impl Unavailable {
             Self::NotLoaded => "not_loaded",
             Self::Overloaded => "overloaded",
             Self::NoLeader => "no_leader",
+            Self::NotSent => "deadline_exceeded",
             Self::TimedOut => "timed_out",
             Self::Conflict => "idempotency_conflict",
             Self::OnceFull => "idempotency_full",
@@ -71,6 +75,7 @@ impl From<NotAnswered> for Unavailable {
         match error {
             NotAnswered::Overloaded => Self::Overloaded,
             NotAnswered::NoLeader => Self::NoLeader,
+            NotAnswered::NotSent => Self::NotSent,
             NotAnswered::TimedOut => Self::TimedOut,
             NotAnswered::NotDone(not_done) => not_done.into(),
         }

@@ -213,6 +213,7 @@ impl From<Unavailable> for Failure {
         match error {
             Unavailable::Conflict => Self::IdempotencyConflict,
             Unavailable::OnceFull => Self::IdempotencyFull,
+            Unavailable::NotSent => Self::DeadlineExceeded,
             Unavailable::Senseless => Self::Internal,
             error => Self::Unavailable { error, executed: error.may_be_executed() },
         }

@@ -216,10 +216,12 @@ impl Native {
             return Err(Unavailable::NotLoaded.into());
         }
         let terms = call.terms();
-        // It changes nothing, so that nothing may have been executed.
         let previewed = self.parts.decider.preview(&active, &request, terms).await;
-        let previewed =
-            previewed.map_err(|error| Failure::Unavailable { error, executed: false })?;
+        let previewed = previewed.map_err(|error| match error.into() {
+            // Looking changes nothing.
+            Failure::Unavailable { error, .. } => Failure::Unavailable { error, executed: false },
+            failure => failure,
+        })?;
         Ok(v1::response(&previewed.decision, subject))
     }
 
