@@ -79,7 +79,7 @@ pub enum Unanswered<E> {
 }
 
 /// The answers of the last [`REMEMBERED`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recent<A> {
     by_key: BTreeMap<Arc<str>, Remembered<A>>,
     /// In the order of their ends.
@@ -92,11 +92,23 @@ pub struct Recent<A> {
     latest: LogTime,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Remembered<A> {
     fingerprint: Fingerprint,
     end: LogTime,
     answer: A,
+}
+
+/// What a memory holds of one use of a key, to be written down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry<A> {
+    /// The key.
+    pub key: Arc<str>,
+    /// When its answer is forgotten.
+    pub end: LogTime,
+    /// The request and its answer; absent where the key was used again since, which is an entry of
+    /// its own. It has its turn in what is dropped with each operation, and so matters.
+    pub answer: Option<(Fingerprint, A)>,
 }
 
 impl<A: Clone> Recent<A> {
@@ -156,6 +168,51 @@ impl<A: Clone> Recent<A> {
     /// Bytes that they account for.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// When the first of the answers ends.
+    pub fn ends_next(&self) -> Option<LogTime> {
+        self.by_end.front().map(|(end, _)| *end)
+    }
+
+    /// The latest time that it was told.
+    pub fn latest(&self) -> LogTime {
+        self.latest
+    }
+
+    /// All that it holds, in the order of the ends.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<A>> {
+        self.by_end.iter().map(|(end, key)| {
+            let known = self.by_key.get(key).filter(|known| known.end == *end);
+            let answer = known.map(|known| (known.fingerprint, known.answer.clone()));
+            Entry { key: Arc::clone(key), end: *end, answer }
+        })
+    }
+
+    /// The memory whose entries these are; `None` if they are nobody's: out of order, or of a key
+    /// that has two answers or is none.
+    pub fn from_entries(
+        bounds: Bounds,
+        weigh: fn(&A) -> usize,
+        latest: LogTime,
+        entries: impl IntoIterator<Item = Entry<A>>,
+    ) -> Option<Self> {
+        let mut recent = Self { latest, ..Self::new(bounds, weigh) };
+        for Entry { key, end, answer } in entries {
+            IdempotencyKey::parse(&key).ok()?;
+            if recent.by_end.back().is_some_and(|(last, _)| *last > end) {
+                return None;
+            }
+            recent.by_end.push_back((end, Arc::clone(&key)));
+            if let Some((fingerprint, answer)) = answer {
+                recent.bytes += recent.cost(&key, &answer);
+                let known = Remembered { fingerprint, end, answer };
+                if recent.by_key.insert(key, known).is_some() {
+                    return None;
+                }
+            }
+        }
+        Some(recent)
     }
 
     fn has_room(&self, key: IdempotencyKey<'_>) -> bool {

@@ -16,6 +16,7 @@ pub mod key;
 pub mod limit;
 pub mod metadata;
 pub mod plan;
+pub mod replica;
 pub mod reservation;
 pub mod store;
 pub mod tally;

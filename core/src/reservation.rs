@@ -96,7 +96,7 @@ impl Reservation {
         plan.operations.len().max(plan.items.len())
     }
 
-    fn counts_as(&self) -> usize {
+    pub(crate) fn counts_as(&self) -> usize {
         self.parts.len().max(self.combining.items.len())
     }
 
@@ -200,6 +200,17 @@ impl<T> Reservations<T> {
     /// nothing else.
     pub fn find(&mut self, id: ReservationId, now: Now) -> Option<&mut (Reservation, T)> {
         self.by_id.get_mut(&id).filter(|(reservation, _)| reservation.end > now.log)
+    }
+
+    /// The same, only to be looked at.
+    pub fn open(&self, id: ReservationId, now: Now) -> Option<&Reservation> {
+        let (reservation, _) = self.by_id.get(&id)?;
+        Some(reservation).filter(|reservation| reservation.end > now.log)
+    }
+
+    /// End and name of the one that ends next.
+    pub fn ends_next(&self) -> Option<(LogTime, ReservationId)> {
+        self.by_end.first().copied()
     }
 
     /// Takes out a reservation that was committed or cancelled.

@@ -9,6 +9,8 @@ mod bounds;
 #[cfg(feature = "envoy")]
 pub mod json;
 #[cfg(feature = "cluster")]
+pub mod log;
+#[cfg(feature = "cluster")]
 pub mod peer;
 #[cfg(feature = "envoy")]
 pub mod ratelimit;

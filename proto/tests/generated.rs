@@ -8,11 +8,16 @@ use std::path::Path;
 /// Set by `cargo xtask codegen`: the committed code is replaced instead of compared.
 const WRITE: &str = "TOLLGATE_WRITE_GENERATED";
 
-const FILES: [&str; 3] =
-    ["tollgate/v1/decisions.proto", "tollgate/v1/admin.proto", "tollgate/peer/v1/peer.proto"];
+const FILES: [&str; 5] = [
+    "tollgate/v1/decisions.proto",
+    "tollgate/v1/admin.proto",
+    "tollgate/peer/v1/peer.proto",
+    "tollgate/log/v1/log.proto",
+    "tollgate/log/v1/snapshot.proto",
+];
 
 /// Package by package.
-const GENERATED: [&str; 2] = ["tollgate.v1.rs", "tollgate.peer.v1.rs"];
+const GENERATED: [&str; 3] = ["tollgate.v1.rs", "tollgate.peer.v1.rs", "tollgate.log.v1.rs"];
 
 /// Packages whose `bytes` are shared, not copied: entries of a log.
 const SHARED_BYTES: [&str; 1] = [".tollgate.peer.v1"];

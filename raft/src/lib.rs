@@ -1,8 +1,13 @@
 //! The replicated ledger: counters that every node of a cluster agrees on.
 
+mod birth;
+pub mod group;
 pub mod log;
 pub mod machine;
 pub mod meta;
+pub mod network;
+pub mod node;
 pub mod runtime;
 pub mod snapshot;
+pub mod status;
 pub mod types;

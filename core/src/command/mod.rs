@@ -261,4 +261,8 @@ pub enum NotDone {
     /// The command cannot be read, or contradicts itself.
     #[error("the command makes no sense")]
     Malformed,
+    /// The answers to the calls before it in its batch leave no room for its own. Asked again, it
+    /// has the room of another batch.
+    #[error("its batch has too long answers")]
+    AnswersFull,
 }

@@ -130,6 +130,11 @@ impl Shard {
         }
     }
 
+    /// Changes what it may hold. What it holds beyond that leaves with the charges that need room.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = Bounds { keys_max: bounds.keys_max.min(Self::KEYS_MAX), ..bounds };
+    }
+
     /// Charges the bucket that is asked for, creating it if hits are to be kept. Room that is needed is
     /// never made by giving up a bucket of `pinned`, which are the keys of the whole request.
     ///

@@ -205,34 +205,28 @@ pub struct NotFlushed {
     #[prost(message, optional, tag = "2")]
     pub actual: ::core::option::Option<LogId>,
 }
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotRequest {
     #[prost(oneof = "snapshot_request::Part", tags = "1, 2")]
     pub part: ::core::option::Option<snapshot_request::Part>,
 }
 /// Nested message and enum types in `SnapshotRequest`.
 pub mod snapshot_request {
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Part {
         #[prost(message, tag = "1")]
         Begin(super::SnapshotBegin),
-        /// In the form that tollgate.log.v1 describes; at most 1 MiB and a little.
+        /// A frame of the snapshot, at most 1 MiB and a little; the first says how far it goes.
         #[prost(bytes, tag = "2")]
-        Chunk(::prost::bytes::Bytes),
+        Frame(::prost::bytes::Bytes),
     }
 }
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotBegin {
     #[prost(message, optional, tag = "1")]
     pub route: ::core::option::Option<Route>,
     #[prost(message, optional, tag = "2")]
     pub vote: ::core::option::Option<Vote>,
-    #[prost(message, optional, tag = "3")]
-    pub last: ::core::option::Option<LogId>,
-    #[prost(message, optional, tag = "4")]
-    pub membership_at: ::core::option::Option<LogId>,
-    #[prost(message, optional, tag = "5")]
-    pub membership: ::core::option::Option<Membership>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotResponse {
@@ -264,9 +258,9 @@ pub struct ForwardResponse {
 pub mod forward_response {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Outcome {
-        /// The answers, in the form of tollgate.log.v1.
-        #[prost(bytes, tag = "2")]
-        Answers(::prost::bytes::Bytes),
+        /// It is in the log, and these are its answers.
+        #[prost(message, tag = "2")]
+        Committed(super::Committed),
         /// Surely not executed: this node does not lead the group.
         #[prost(message, tag = "3")]
         NotLeader(super::NotLeader),
@@ -274,6 +268,14 @@ pub mod forward_response {
         #[prost(message, tag = "4")]
         Unknown(super::Unknown),
     }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Committed {
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    /// In the form of tollgate.log.v1.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub reply: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NotLeader {
