@@ -18,6 +18,7 @@ use tollgate_core::store::Bounds;
 use tollgate_core::time::{Clock, ManualClock, NANOS_PER_SECOND, Wall};
 
 use crate::config::Domains;
+use crate::decide::double::{On, on_both};
 use crate::decide::{Active, Answers, Decider, Terms};
 use crate::done::Done as _;
 
@@ -28,15 +29,14 @@ const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
 const KEYS: [&str; 3] = ["a", "b", "c"];
 const VALUES: [&str; 5] = ["x", "xy", "xz", "y", ""];
 
-#[test]
-fn a_preview_says_what_the_decision_does_and_spends_nothing() {
+fn a_preview_says_what_the_decision_does_and_spends_nothing(on: On) {
     let mut met = Met::default();
     for seed in 0..RULE_SETS {
         let mut random = Random(seed);
         let wall = Wall::from_nanos(1_700_000_003 * NANOS_PER_SECOND);
         let clock = Arc::new(ManualClock::starting_at(wall));
         let active = Active::new(domains(&mut random), Answers::default(), &SECRET);
-        let decider = Decider::new(active, SECRET, ROOMY, Arc::clone(&clock) as Arc<dyn Clock>);
+        let decider = on.decider(active, SECRET, ROOMY, Arc::clone(&clock) as Arc<dyn Clock>);
         let mut open = Vec::new();
         for number in 0..REQUESTS {
             clock.advance(Duration::from_millis(random.below(150)));
@@ -281,3 +281,5 @@ impl Random {
         all[usize::try_from(self.below(N as u64)).unwrap()]
     }
 }
+
+on_both!(a_preview_says_what_the_decision_does_and_spends_nothing);

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use tollgate_core::descriptor::Entry;
 use tollgate_core::limit::{
-    Bound, DuplicateKey, Limit, NAMED_DOMAIN, NAMED_KEY, Named, Node, OnUnavailable, Quota,
-    Rules,
+    Bound, DuplicateKey, Limit, NAMED_DOMAIN, NAMED_KEY, Named, Node, OnUnavailable, Quota, Rules,
 };
 
 /// What a named limit says beside its numbers.

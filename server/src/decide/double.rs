@@ -15,20 +15,21 @@ use tollgate_core::store::{self, Slot};
 use tollgate_core::time::{Clock, LogClock, Monotonic, Now};
 
 use super::*;
+use crate::done::Done as _;
 
 /// Groups that a reservation's name has a bit for.
 const ALL_GROUPS: u8 = 0b111;
 
 /// Which ledger a decider is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum On {
     /// Its own.
-    Lone,
+    Own,
     /// A double's, whose every answer has to be waited for.
     Replicated,
 }
 
-impl Kind {
+impl On {
     /// A decider with an empty ledger.
     pub(crate) fn decider(
         self,
@@ -38,35 +39,34 @@ impl Kind {
         clock: Arc<dyn Clock>,
     ) -> Decider {
         match self {
-            Self::Lone => Decider::new(active, secret, bounds, clock),
-            Self::Replicated => Double::new(bounds, RESERVATIONS_MAX, &clock).decider(active, secret, clock),
+            Self::Own => Decider::new(active, secret, bounds, clock),
+            Self::Replicated => {
+                Double::new(bounds, RESERVATIONS_MAX, &clock).decider(active, secret, clock)
+            }
         }
     }
+}
 
-    /// The same with room for so many reservations.
-    pub(crate) fn with_reservations_max(
-        self,
-        most: usize,
-        active: Active,
-        secret: KeySecret,
-        bounds: store::Bounds,
-        clock: Arc<dyn Clock>,
-    ) -> Decider {
-        match self {
-            Self::Lone => Decider::new(active, secret, bounds, clock).with_reservations_max(most),
-            Self::Replicated => Double::new(bounds, most, &clock).decider(active, secret, clock),
-        }
-    }
+/// The decider with room for so many open reservations.
+pub(crate) fn with_reservations_max(decider: Decider, most: usize) -> Decider {
+    let Ledger::Replicated(ledger) = decider.ledger() else {
+        return decider.with_reservations_max(most);
+    };
+    let (keys_max, bytes_max) = (1 << 20, 1 << 30);
+    let bounds = command::Bounds { keys_max, bytes_max, reservations_max: most };
+    let call = Call { once: None, command: Command::Bound(bounds) };
+    assert_eq!(ledger.ask(call, None).done().unwrap().answer, Answer::Done);
+    decider
 }
 
 /// Runs each of the named functions as a test, once on each kind of ledger.
 macro_rules! on_both {
     ($($name:ident),+ $(,)?) => {
         mod on_a_ledger_of_its_own {
-            $(#[test] fn $name() { super::$name(crate::decide::double::Kind::Lone) })+
+            $(#[test] fn $name() { super::$name(crate::decide::double::On::Own) })+
         }
         mod on_a_replicated_ledger {
-            $(#[test] fn $name() { super::$name(crate::decide::double::Kind::Replicated) })+
+            $(#[test] fn $name() { super::$name(crate::decide::double::On::Replicated) })+
         }
     };
 }
@@ -84,7 +84,11 @@ pub(crate) struct Double {
 }
 
 impl Double {
-    pub(crate) fn new(bounds: store::Bounds, reservations_max: usize, clock: &Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        bounds: store::Bounds,
+        reservations_max: usize,
+        clock: &Arc<dyn Clock>,
+    ) -> Arc<Self> {
         let time = LogClock::new(clock.monotonic(), clock.wall());
         let double = Self {
             replica: Arc::default(),
@@ -164,8 +168,16 @@ impl Replicated for Double {
     }
 
     fn totals(&self) -> Totals {
+        // As whoever leads does once a second.
+        let _ = self.execute(Call { once: None, command: Command::Tick });
         let totals = self.replica.lock().totals();
-        todo!("{totals:?}")
+        Totals {
+            keys: totals.keys,
+            bytes: totals.bytes,
+            stats: totals.stats,
+            reservations: totals.reservations,
+            reservations_ended: totals.reservations_ended,
+        }
     }
 
     fn bucket(&self, key: Key) -> Option<Bucket> {

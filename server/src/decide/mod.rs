@@ -273,6 +273,9 @@ fn is_atomic(plan: &Plan<'_>) -> bool {
 }
 
 #[cfg(test)]
+pub(crate) mod double;
+
+#[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
 

@@ -8,6 +8,7 @@ use tollgate_core::limit::{Algorithm, Bound, Limit, Node, Options, Quota, Rules,
 use tollgate_core::reservation::{HOLD_MAX, ReservationId};
 use tollgate_core::time::{ManualClock, NANOS_PER_SECOND, Wall};
 
+use super::double::{On, on_both, with_reservations_max};
 use super::*;
 use crate::done::Done as _;
 
@@ -36,15 +37,15 @@ fn active(limits: Vec<(&str, Limit)>) -> Active {
     Active::new(vec![(Arc::from("d"), rules, Options::default())], Answers::default(), &SECRET)
 }
 
-fn decider(active: Active) -> (Arc<ManualClock>, Decider) {
+fn decider(on: On, active: Active) -> (Arc<ManualClock>, Decider) {
     let wall = Wall::from_nanos(1_700_000_000 * NANOS_PER_SECOND);
     let clock = Arc::new(ManualClock::starting_at(wall));
-    let decider = Decider::new(active, SECRET, ROOMY, Arc::clone(&clock) as Arc<dyn Clock>);
+    let decider = on.decider(active, SECRET, ROOMY, Arc::clone(&clock) as Arc<dyn Clock>);
     (clock, decider)
 }
 
-fn one(algorithm: Algorithm) -> (Arc<ManualClock>, Decider) {
-    decider(active(vec![("a", limit("a", quota(100, algorithm)))]))
+fn one(on: On, algorithm: Algorithm) -> (Arc<ManualClock>, Decider) {
+    decider(on, active(vec![("a", limit("a", quota(100, algorithm)))]))
 }
 
 /// Asks with one descriptor for each key; a key with hits of its own brings them.
@@ -90,10 +91,9 @@ fn left(decider: &Decider, key: &str) -> u32 {
     check(decider, key, 0).1
 }
 
-#[test]
-fn of_100_reserved_and_37_committed_63_come_back_and_the_answer_says_so() {
+fn of_100_reserved_and_37_committed_63_come_back_and_the_answer_says_so(on: On) {
     for algorithm in ALL {
-        let (_, decider) = one(algorithm);
+        let (_, decider) = one(on, algorithm);
         let id = reserve(&decider, &["a"], 100).unwrap().unwrap();
         assert_eq!(check(&decider, "a", 1), (Code::OverLimit, 0), "{algorithm:?}");
         let settlement = decider.commit(id, 37, Terms::default()).done().unwrap();
@@ -110,10 +110,9 @@ fn of_100_reserved_and_37_committed_63_come_back_and_the_answer_says_so() {
     }
 }
 
-#[test]
-fn a_caller_that_disappears_gets_all_back_at_the_end_and_the_record_with_the_next_tick() {
+fn a_caller_that_disappears_gets_all_back_at_the_end_and_the_record_with_the_next_tick(on: On) {
     for algorithm in ALL {
-        let (clock, decider) = one(algorithm);
+        let (clock, decider) = one(on, algorithm);
         let id = reserve(&decider, &["a"], 100).unwrap().unwrap();
         clock.advance(MINUTE - Duration::from_nanos(1));
         decider.tick();
@@ -127,9 +126,8 @@ fn a_caller_that_disappears_gets_all_back_at_the_end_and_the_record_with_the_nex
     }
 }
 
-#[test]
-fn a_reservation_outlives_the_configuration_that_made_it() {
-    let (_, decider) = one(Algorithm::FixedWindow);
+fn a_reservation_outlives_the_configuration_that_made_it(on: On) {
+    let (_, decider) = one(on, Algorithm::FixedWindow);
     let id = reserve(&decider, &["a"], 100).unwrap().unwrap();
     decider.replace(active(Vec::new()));
     let settlement = decider.commit(id, 37, Terms::default()).done().unwrap();
@@ -139,11 +137,10 @@ fn a_reservation_outlives_the_configuration_that_made_it() {
     assert_eq!(left(&decider, "a"), 13);
 }
 
-#[test]
-fn a_commit_after_a_reload_is_judged_by_the_numbers_of_now() {
+fn a_commit_after_a_reload_is_judged_by_the_numbers_of_now(on: On) {
     for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
         for (now, wanted, charged) in [(30, 80, 30), (30, u64::MAX, 30), (200, 150, 150)] {
-            let (_, decider) = one(algorithm);
+            let (_, decider) = one(on, algorithm);
             let id = reserve(&decider, &["a"], 80).unwrap().unwrap();
             decider.replace(active(vec![("a", limit("a", quota(now, algorithm)))]));
             let settlement = decider.commit(id, wanted, Terms::default()).done().unwrap();
@@ -154,11 +151,10 @@ fn a_commit_after_a_reload_is_judged_by_the_numbers_of_now() {
     }
 }
 
-#[test]
-fn all_or_none_is_held_although_the_domain_counts_each_limit_by_itself() {
+fn all_or_none_is_held_although_the_domain_counts_each_limit_by_itself(on: On) {
     let wide = ("wide", limit("wide", quota(100, Algorithm::FixedWindow)));
     let narrow = ("narrow", limit("narrow", quota(5, Algorithm::SlidingWindow)));
-    let (_, decider) = decider(active(vec![wide, narrow]));
+    let (_, decider) = decider(on, active(vec![wide, narrow]));
     assert_eq!(reserve(&decider, &["wide", "narrow"], 6), Ok(None));
     assert_eq!((left(&decider, "wide"), left(&decider, "narrow")), (100, 5));
     assert_eq!(decider.totals().reservations, 0);
@@ -167,10 +163,9 @@ fn all_or_none_is_held_although_the_domain_counts_each_limit_by_itself() {
     assert_eq!(left(&decider, "wide"), 100);
 }
 
-#[test]
-fn as_many_reservations_as_may_be_are_enough() {
-    let (clock, decider) = one(Algorithm::FixedWindow);
-    let decider = decider.with_reservations_max(2);
+fn as_many_reservations_as_may_be_are_enough(on: On) {
+    let (clock, decider) = one(on, Algorithm::FixedWindow);
+    let decider = with_reservations_max(decider, 2);
     let first = reserve(&decider, &["a"], 1).unwrap().unwrap();
     reserve(&decider, &["a"], 1).unwrap().unwrap();
     assert_eq!(reserve(&decider, &["a"], 1), Err(Unreserved::Full));
@@ -181,14 +176,13 @@ fn as_many_reservations_as_may_be_are_enough() {
     clock.advance(MINUTE);
     reserve(&decider, &["a"], 1).unwrap().unwrap();
     assert_eq!((left(&decider, "a"), decider.totals().reservations), (99, 1));
-    let none = decider.with_reservations_max(0);
+    let none = with_reservations_max(decider, 0);
     assert_eq!(reserve(&none, &["a"], 1), Err(Unreserved::Full));
 }
 
-#[test]
-fn descriptors_that_meet_no_limit_take_room_in_the_record_too() {
-    let (_, decider) = one(Algorithm::FixedWindow);
-    let decider = decider.with_reservations_max(2);
+fn descriptors_that_meet_no_limit_take_room_in_the_record_too(on: On) {
+    let (_, decider) = one(on, Algorithm::FixedWindow);
+    let decider = with_reservations_max(decider, 2);
     assert_eq!(reserve(&decider, &["nothing"; 9], 1), Err(Unreserved::Full));
     let id = reserve(&decider, &["nothing"; 8], 1).unwrap().unwrap();
     assert_eq!(reserve(&decider, &["a"], 1), Err(Unreserved::Full));
@@ -196,11 +190,10 @@ fn descriptors_that_meet_no_limit_take_room_in_the_record_too() {
     reserve(&decider, &["a"], 1).unwrap().unwrap();
 }
 
-#[test]
-fn a_shadow_limit_neither_denies_a_reservation_nor_bounds_its_commit() {
+fn a_shadow_limit_neither_denies_a_reservation_nor_bounds_its_commit(on: On) {
     let shadow = Limit { shadow: true, ..limit("shadow", quota(5, Algorithm::FixedWindow)) };
     let a = limit("a", quota(100, Algorithm::FixedWindow));
-    let (_, decider) = decider(active(vec![("shadow", shadow), ("a", a)]));
+    let (_, decider) = decider(on, active(vec![("shadow", shadow), ("a", a)]));
     let id = reserve(&decider, &["shadow", "a"], 50).unwrap().unwrap();
     assert_eq!((left(&decider, "shadow"), left(&decider, "a")), (5, 50));
     let settlement = decider.commit(id, 60, Terms::default()).done().unwrap();
@@ -208,11 +201,10 @@ fn a_shadow_limit_neither_denies_a_reservation_nor_bounds_its_commit() {
     assert_eq!((left(&decider, "shadow"), left(&decider, "a")), (0, 40));
 }
 
-#[test]
-fn a_descriptors_own_hits_are_a_fixed_cost() {
+fn a_descriptors_own_hits_are_a_fixed_cost(on: On) {
     let calls = limit("calls", quota(10, Algorithm::FixedWindow));
     let tokens = limit("tokens", quota(1_000, Algorithm::FixedWindow));
-    let (_, decider) = decider(active(vec![("calls", calls), ("tokens", tokens)]));
+    let (_, decider) = decider(on, active(vec![("calls", calls), ("tokens", tokens)]));
     let id = with(&[("calls", Some(1)), ("tokens", None)], 500, |request| {
         decider
             .reserve(&decider.active(), request, MINUTE, Terms::default())
@@ -226,9 +218,8 @@ fn a_descriptors_own_hits_are_a_fixed_cost() {
     assert_eq!((left(&decider, "calls"), left(&decider, "tokens")), (9, 877));
 }
 
-#[test]
-fn descriptors_without_a_limit_are_reserved_and_committed_for_nothing() {
-    let (clock, decider) = one(Algorithm::FixedWindow);
+fn descriptors_without_a_limit_are_reserved_and_committed_for_nothing(on: On) {
+    let (clock, decider) = one(on, Algorithm::FixedWindow);
     let id = reserve(&decider, &["nothing", "a"], 7).unwrap().unwrap();
     let settlement = decider.commit(id, 9, Terms::default()).done().unwrap();
     let statuses = settlement.statuses();
@@ -239,9 +230,8 @@ fn descriptors_without_a_limit_are_reserved_and_committed_for_nothing() {
     assert_eq!(decider.commit(id, 9, Terms::default()).done().unwrap_err(), Unsettled::Unknown);
 }
 
-#[test]
-fn a_reset_says_what_was_there_and_leaves_holds() {
-    let (_, decider) = one(Algorithm::FixedWindow);
+fn a_reset_says_what_was_there_and_leaves_holds(on: On) {
+    let (_, decider) = one(on, Algorithm::FixedWindow);
     check(&decider, "a", 40);
     let id = reserve(&decider, &["a"], 10).unwrap().unwrap();
     let forgotten = with(&[("a", None), ("a", None), ("none", None)], 1, |request| {
@@ -252,9 +242,8 @@ fn a_reset_says_what_was_there_and_leaves_holds() {
     assert_eq!(decider.cancel(id, Terms::default()).done().unwrap().statuses()[0].remaining, 100);
 }
 
-#[test]
-fn a_refund_gives_back_no_more_than_was_spent() {
-    let (_, decider) = one(Algorithm::TokenBucket { burst: 100 });
+fn a_refund_gives_back_no_more_than_was_spent(on: On) {
+    let (_, decider) = one(on, Algorithm::TokenBucket { burst: 100 });
     check(&decider, "a", 40);
     let refund = |hits| {
         with(&[("a", None)], hits, |request| {
@@ -267,9 +256,8 @@ fn a_refund_gives_back_no_more_than_was_spent() {
     assert_eq!(refund(1_000), (Code::Ok, 100));
 }
 
-#[test]
-fn a_time_beyond_the_longest_is_cut_to_it() {
-    let (clock, decider) = one(Algorithm::TokenBucket { burst: 100 });
+fn a_time_beyond_the_longest_is_cut_to_it(on: On) {
+    let (clock, decider) = one(on, Algorithm::TokenBucket { burst: 100 });
     let reserved = with(&[("a", None)], 100, |request| {
         decider
             .reserve(&decider.active(), request, Duration::MAX, Terms::default())
@@ -281,9 +269,8 @@ fn a_time_beyond_the_longest_is_cut_to_it() {
     assert_eq!(left(&decider, "a"), 100);
 }
 
-#[test]
-fn hits_count_in_a_limits_figures_when_they_are_spent() {
-    let (_, decider) = one(Algorithm::FixedWindow);
+fn hits_count_in_a_limits_figures_when_they_are_spent(on: On) {
+    let (_, decider) = one(on, Algorithm::FixedWindow);
     let tally = || {
         let active = decider.active();
         active.figures[0].get().map(|known| known.figures.read()).unwrap_or_default()
@@ -299,12 +286,14 @@ fn hits_count_in_a_limits_figures_when_they_are_spent() {
     assert_eq!((tally().total, tally().over), (125, 25));
 }
 
-#[test]
-fn threads_that_reserve_commit_and_cancel_never_exceed_the_limit() {
-    let (_, decider) = decider(active(vec![
-        ("a", limit("a", quota(1_000, Algorithm::FixedWindow))),
-        ("b", limit("b", quota(900, Algorithm::SlidingWindow))),
-    ]));
+fn threads_that_reserve_commit_and_cancel_never_exceed_the_limit(on: On) {
+    let (_, decider) = decider(
+        on,
+        active(vec![
+            ("a", limit("a", quota(1_000, Algorithm::FixedWindow))),
+            ("b", limit("b", quota(900, Algorithm::SlidingWindow))),
+        ]),
+    );
     let spent = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for order in [["a", "b"], ["b", "a"]].repeat(4) {
@@ -328,9 +317,8 @@ fn threads_that_reserve_commit_and_cancel_never_exceed_the_limit() {
     assert_eq!(decider.totals().reservations, 0);
 }
 
-#[test]
-fn a_commit_that_races_the_end_spends_or_finds_nothing_and_never_both() {
-    let (clock, decider) = one(Algorithm::FixedWindow);
+fn a_commit_that_races_the_end_spends_or_finds_nothing_and_never_both(on: On) {
+    let (clock, decider) = one(on, Algorithm::FixedWindow);
     let spent = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -362,4 +350,23 @@ fn a_commit_that_races_the_end_spends_or_finds_nothing_and_never_both() {
     decider.tick();
     let spent = u32::try_from(spent.into_inner()).unwrap();
     assert_eq!((left(&decider, "a"), decider.totals().reservations), (100 - spent, 0));
+}
+
+on_both! {
+    of_100_reserved_and_37_committed_63_come_back_and_the_answer_says_so,
+    a_caller_that_disappears_gets_all_back_at_the_end_and_the_record_with_the_next_tick,
+    a_reservation_outlives_the_configuration_that_made_it,
+    a_commit_after_a_reload_is_judged_by_the_numbers_of_now,
+    all_or_none_is_held_although_the_domain_counts_each_limit_by_itself,
+    as_many_reservations_as_may_be_are_enough,
+    descriptors_that_meet_no_limit_take_room_in_the_record_too,
+    a_shadow_limit_neither_denies_a_reservation_nor_bounds_its_commit,
+    a_descriptors_own_hits_are_a_fixed_cost,
+    descriptors_without_a_limit_are_reserved_and_committed_for_nothing,
+    a_reset_says_what_was_there_and_leaves_holds,
+    a_refund_gives_back_no_more_than_was_spent,
+    a_time_beyond_the_longest_is_cut_to_it,
+    hits_count_in_a_limits_figures_when_they_are_spent,
+    threads_that_reserve_commit_and_cancel_never_exceed_the_limit,
+    a_commit_that_races_the_end_spends_or_finds_nothing_and_never_both,
 }

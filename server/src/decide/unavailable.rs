@@ -91,6 +91,8 @@ impl From<NotDone> for Unavailable {
             // A group that was just made: nothing is lost by asking again.
             NotDone::Unbounded => Self::NoLeader,
             NotDone::AnswerForgotten => Self::TimedOut,
+            // It has the room of another batch when it is asked again.
+            NotDone::AnswersFull => Self::Overloaded,
             NotDone::ReservationsFull | NotDone::UnknownReservation | NotDone::Malformed => {
                 Self::Senseless
             }

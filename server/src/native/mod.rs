@@ -285,5 +285,9 @@ impl Native {
 }
 
 #[cfg(test)]
+#[path = "both_tests.rs"]
+mod both_tests;
+
+#[cfg(test)]
 #[path = "native_tests.rs"]
 mod tests;

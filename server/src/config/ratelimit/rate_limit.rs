@@ -124,7 +124,8 @@ impl File<'_> {
             Bound::Limited(self.quota(reading, number)?)
         };
         let name = (!name.is_empty()).then(|| name.into());
-        let given: Option<RawOnUnavailable> = self.own(node, trail, "on_unavailable").ok().flatten();
+        let given: Option<RawOnUnavailable> =
+            self.own(node, trail, "on_unavailable").ok().flatten();
         let on_unavailable = given.map(Into::into).unwrap_or_default();
         Some(Limit { name, replaces, on_unavailable, ..Limit::new(bound, Arc::from("")) })
     }
