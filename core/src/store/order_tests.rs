@@ -89,6 +89,34 @@ fn a_late_refusal_ends_no_penalty_early() {
     assert!(hit(&mut shard, quota, 1, at(until - 1)).over);
 }
 
+#[test]
+fn a_refund_that_is_taken_back_is_not_swept_away_in_between() {
+    for algorithm in [Algorithm::SlidingWindow, Algorithm::TokenBucket { burst: 3 }] {
+        let (mut shard, quota) = (Shard::new(BOUNDS), quota(3, algorithm));
+        assert!(!hit(&mut shard, quota, 3, at(0)).over);
+        let other = Quota { limit: 0, ..quota };
+        let of = |domain, quota: Quota, charge| Operation {
+            key: KeySecret::new([1; 16]).begin(domain).finish(quota.shape(0)),
+            quota,
+            charge,
+            domain: DomainTag(1),
+            limit: None,
+            label: Label { domain, entries: ENTRIES, named: None },
+            first_shared: None,
+        };
+        // The refund empties the bucket, so that it says no more than none would; a new bucket
+        // makes the hand move.
+        let request = [
+            of("d", quota, Charge::Refund(3)),
+            of("e", quota, Charge::Hits(1)),
+            of("f", other, Charge::Hits(1)),
+        ];
+        let refuse = |_: &[Outcome]| false;
+        super::super::charge_all_or_none(&mut shard, &request, at(0), refuse).unwrap();
+        assert!(hit(&mut shard, quota, 1, at(0)).over, "{algorithm:?}");
+    }
+}
+
 fn algorithms() -> impl Strategy<Value = Algorithm> {
     prop_oneof![
         Just(Algorithm::FixedWindow),

@@ -5,6 +5,7 @@
 //! it elsewhere, and the state goes on meanwhile. So "building" one for openraft is no more than a
 //! note of how far it goes, and what a follower is sent is the state of the moment it is sent in.
 
+mod counters;
 mod parts;
 mod store;
 mod trim;
@@ -14,26 +15,32 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tollgate_core::key::Key;
+use tollgate_core::replica::{self, Replica};
 use tollgate_core::time::Now;
 
 pub(crate) use self::parts::{Assembly, Parts};
 pub use self::store::StateMachine;
 pub use self::trim::{TRIM_PERIOD, configure, keep_trimmed};
-use crate::meta::Meta;
+use crate::log::ReadStamp;
+use crate::meta::{META_GROUP, Meta};
 use crate::types::{LogId, Membership};
 
 /// The state of a group.
 #[derive(Clone, Debug)]
 pub enum Machine {
-    /// The group that knows of the others.
+    /// Group 0.
     Meta(Meta),
+    /// A group of counters.
+    Counters(Box<Replica>),
 }
 
 /// A picture of a [`Machine`] that later entries do not change.
 #[derive(Clone, Debug)]
 pub enum View {
-    /// Of the group that knows of the others.
+    /// Of group 0.
     Meta(Meta),
+    /// Of a group of counters.
+    Counters(Box<replica::View>),
 }
 
 /// What is told of entries as they are applied: on the thread that applies them, in their order,
@@ -99,26 +106,57 @@ impl SharedMachine {
 }
 
 impl Machine {
+    /// The state of this group before its first entry.
+    pub fn of_group(group: u32) -> Self {
+        match group {
+            META_GROUP => Self::Meta(Meta::new()),
+            _ => Self::Counters(Box::default()),
+        }
+    }
+
+    /// Reads the time that entries of this group carry.
+    pub fn read_stamp(group: u32) -> ReadStamp {
+        match group {
+            META_GROUP => |_| None,
+            _ => tollgate_proto::log::stamp_of,
+        }
+    }
+
+    /// The state of a group of counters; absent of group 0.
+    pub fn counters(&self) -> Option<&Replica> {
+        match self {
+            Self::Meta(_) => None,
+            Self::Counters(replica) => Some(replica),
+        }
+    }
+
+    /// The state of group 0; absent of others.
+    pub fn meta(&self) -> Option<&Meta> {
+        match self {
+            Self::Meta(meta) => Some(meta),
+            Self::Counters(_) => None,
+        }
+    }
+
     /// Applies the data of an entry. Answers only if somebody waits for it; nothing, if the data
     /// makes no sense. Adds the keys that it gave back or forgot something of to `forgot`.
     fn apply(&mut self, data: &Bytes, is_awaited: bool, forgot: &mut Vec<Key>) -> Bytes {
-        let _ = (is_awaited, forgot);
         match self {
             Self::Meta(meta) => meta.apply(data),
+            Self::Counters(replica) => counters::apply(replica, data, is_awaited, forgot),
         }
     }
 
     /// The time of the last entry that carried one.
     pub fn latest(&self) -> Now {
-        match self {
-            Self::Meta(_) => Now::default(),
-        }
+        self.counters().map(Replica::latest).unwrap_or_default()
     }
 
     /// A picture of it, which later entries do not change.
     pub fn view(&self) -> View {
         match self {
             Self::Meta(meta) => View::Meta(meta.clone()),
+            Self::Counters(replica) => View::Counters(Box::new(replica.view())),
         }
     }
 
@@ -126,6 +164,12 @@ impl Machine {
     pub fn from_view(view: View) -> Self {
         match view {
             View::Meta(meta) => Self::Meta(meta),
+            View::Counters(view) => Self::Counters(Box::new(Replica::from_view(*view))),
         }
     }
 }
+
+#[cfg(test)]
+mod group_tests;
+#[cfg(test)]
+mod rig;

@@ -10,12 +10,14 @@ use crate::snapshot::BadSnapshot;
 /// copies no more of it.
 pub(crate) enum Parts {
     Meta(Option<Meta>),
+    Counters,
 }
 
 impl View {
     pub(crate) fn into_parts(self) -> Parts {
         match self {
             Self::Meta(meta) => Parts::Meta(Some(meta)),
+            Self::Counters(_) => Parts::Counters,
         }
     }
 }
@@ -26,6 +28,7 @@ impl Iterator for Parts {
     fn next(&mut self) -> Option<Bytes> {
         match self {
             Self::Meta(meta) => meta.take().map(|meta| meta.encode()),
+            Self::Counters => None,
         }
     }
 }
@@ -33,32 +36,39 @@ impl Iterator for Parts {
 /// A state that is made of its parts.
 pub(crate) enum Assembly {
     Meta(Option<Meta>),
+    Counters,
 }
 
 impl Assembly {
     pub(crate) fn of(group: u32) -> Self {
         match group {
             META_GROUP => Self::Meta(None),
-            _ => Self::Meta(None),
+            _ => Self::Counters,
         }
     }
 
-    pub(crate) fn push(&mut self, part: &[u8]) -> Result<(), BadSnapshot> {
+    pub(crate) fn push(&mut self, part: Bytes) -> Result<(), BadSnapshot> {
         match self {
             Self::Meta(known) => {
                 if known.is_some() {
                     return Err(BadSnapshot::State("it has one part only".to_owned()));
                 }
-                let read = Meta::decode(part);
-                *known = Some(read.map_err(|bad| BadSnapshot::State(bad.to_string()))?);
+                let read = Meta::decode(&part);
+                *known = Some(read.map_err(bad_state)?);
                 Ok(())
             }
+            Self::Counters => Err(bad_state("counters")),
         }
     }
 
     pub(crate) fn finish(self) -> Result<View, BadSnapshot> {
         match self {
             Self::Meta(meta) => meta.map(View::Meta).ok_or(BadSnapshot::Early),
+            Self::Counters => Err(bad_state("counters")),
         }
     }
+}
+
+fn bad_state(error: impl std::fmt::Display) -> BadSnapshot {
+    BadSnapshot::State(error.to_string())
 }

@@ -11,8 +11,8 @@ use crate::types::Types;
 /// How often a log is looked at.
 pub const TRIM_PERIOD: Duration = Duration::from_millis(250);
 
-/// Fewer bytes are not worth the work, unless they are overdue.
-const RELEASED_MIN: usize = 4 << 20;
+/// Less than this part of the bytes that always stay is not worth the work, unless it is overdue.
+const RELEASED_MIN_PART: usize = 8;
 
 /// Longest wait for openraft to note how far the state goes; the next look takes it up again.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -35,7 +35,8 @@ pub async fn keep_trimmed(raft: Raft<Types, StateMachine>, log: MemoryLog, reten
     loop {
         tokio::time::sleep(TRIM_PERIOD).await;
         let Some(releasable) = log.releasable(&retention) else { continue };
-        if releasable.bytes < RELEASED_MIN && !releasable.is_overdue {
+        let is_little = releasable.bytes < retention.bytes_min / RELEASED_MIN_PART;
+        if is_little && !releasable.is_overdue {
             continue;
         }
         if trim(&raft, releasable).await.is_err() {

@@ -10,7 +10,6 @@ use super::options::NotStarted;
 use super::resident::{Resident, Running};
 use crate::birth::{self, Found, Own, Verdict, judge};
 use crate::group::Group;
-use crate::machine::Machine;
 use crate::meta::{ClusterId, Founder, META_GROUP, Meta, Spec};
 use crate::types::{Member, NodeId};
 
@@ -176,9 +175,7 @@ async fn settled(resident: &Arc<Resident>, running: &Running, is_founder: bool) 
 }
 
 fn knows_itself(meta: &Group) -> bool {
-    meta.machine().read(|machine| match machine {
-        Machine::Meta(meta) => meta.spec().is_some(),
-    })
+    meta.machine().read(|machine| machine.meta().is_some_and(|meta| meta.spec().is_some()))
 }
 
 /// Each member begins its share of the groups, so that each leads some at first. Whoever is not

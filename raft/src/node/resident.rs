@@ -20,7 +20,7 @@ use crate::birth::Own;
 use crate::group::{Committed, Group, GroupId, NotProposed};
 use crate::log::{MemoryLog, ReadStamp, Retention};
 use crate::machine::{Machine, SharedMachine, StateMachine, Watcher, keep_trimmed};
-use crate::meta::{ClusterId, META_GROUP, Meta, Spec};
+use crate::meta::{ClusterId, META_GROUP, Spec};
 use crate::network::{Factory, Forwarder, Host, Peers, not_for_us};
 use crate::runtime::seeded;
 use crate::snapshot::Work;
@@ -78,8 +78,7 @@ pub(super) fn new_id(random: &Random) -> Result<NodeId, NotStarted> {
 
 /// The state of a group before its first entry, and how to read the times of its entries.
 fn empty(group: GroupId) -> (Machine, ReadStamp) {
-    let _ = group;
-    (Machine::Meta(Meta::new()), |_| None)
+    (Machine::of_group(group), Machine::read_stamp(group))
 }
 
 impl Resident {

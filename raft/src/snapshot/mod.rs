@@ -47,3 +47,6 @@ impl SnapshotData {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests;

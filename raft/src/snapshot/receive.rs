@@ -42,7 +42,7 @@ impl Unpacker {
                 State::Filling(meta, Assembly::of(self.expected.group))
             }
             (State::Filling(meta, mut assembly), Kind::Chunk) => {
-                assembly.push(&self.part(payload)?)?;
+                assembly.push(self.part(payload)?)?;
                 State::Filling(meta, assembly)
             }
             (State::Filling(meta, assembly), Kind::Trailer) => {
