@@ -29,4 +29,6 @@ pub mod tls;
 pub mod xds;
 
 #[cfg(test)]
+mod done;
+#[cfg(test)]
 mod vectors;

@@ -3,7 +3,10 @@
 //! It charges copies of the buckets that the request meets, by the same code as a decision, so the
 //! two agree on everything but a full ledger, which only a real charge meets.
 
+use std::sync::Arc;
+
 use tollgate_core::bucket::{Bucket, Outcome};
+use tollgate_core::command::{Answer, Command};
 use tollgate_core::decision::{Code, Decision};
 use tollgate_core::descriptor::{Charge, Request};
 use tollgate_core::key::Key;
@@ -11,7 +14,9 @@ use tollgate_core::plan::{Operation, Plan};
 use tollgate_core::store::Held;
 use tollgate_core::time::Now;
 
-use super::{Active, Decider};
+use super::{
+    Active, Decider, Ledger, LocalLedger, Replicated, Terms, Unavailable, asking, is_atomic,
+};
 
 /// What would be decided, and why.
 #[derive(Clone, Debug)]
@@ -25,32 +30,77 @@ pub struct Previewed<'a> {
 }
 
 impl Decider {
-    /// What `request` would be told now.
-    pub fn preview<'a>(&self, active: &'a Active, request: &Request<'a>) -> Previewed<'a> {
+    /// What `request` would be told now. Ready at once on a ledger of this node's own.
+    ///
+    /// # Errors
+    /// [`Unavailable`], on a replicated ledger alone.
+    pub async fn preview<'a>(
+        &self,
+        active: &'a Active,
+        request: &Request<'a>,
+        terms: Terms,
+    ) -> Result<Previewed<'a>, Unavailable> {
         let plan = Plan::of(&active.limits, request);
-        let now = self.now();
-        let mut copies = Copies { decider: self, now, buckets: Vec::new() };
-        let found = plan.operations.iter().map(|operation| copies.peek(operation)).collect();
-        let mut outcomes: Vec<_> =
-            plan.operations.iter().map(|operation| copies.charge(operation)).collect();
-        let mut decision = Decision::of(&plan, &outcomes, active.answers.modes);
-        let is_atomic = plan.domain.is_some_and(|domain| domain.options.atomic);
-        if is_atomic && decision.overall == Code::OverLimit {
-            for (outcome, operation) in outcomes.iter_mut().zip(&plan.operations) {
-                if !outcome.over {
-                    let peek = copies.peek(operation);
-                    *outcome = Outcome { over: false, retry_after: None, ..peek };
-                }
+        let (found, outcomes) = match &self.ledger {
+            Ledger::Local(ledger) => look(ledger, &plan, active, self.own_now()),
+            Ledger::Replicated(_) if plan.operations.is_empty() => (Vec::new(), Vec::new()),
+            Ledger::Replicated(ledger) => {
+                Box::pin(self.look_there(ledger, &plan, active, terms)).await?
             }
-            decision = Decision::of(&plan, &outcomes, active.answers.modes);
-        }
-        Previewed { plan, found, decision }
+        };
+        let decision = Decision::of(&plan, &outcomes, active.answers.modes);
+        Ok(Previewed { plan, found, decision })
     }
+
+    async fn look_there(
+        &self,
+        ledger: &Arc<dyn Replicated>,
+        plan: &Plan<'_>,
+        active: &Active,
+        terms: Terms,
+    ) -> Result<(Vec<Outcome>, Vec<Outcome>), Unavailable> {
+        let charges = plan.charges(&self.secret);
+        let rule = asking::rule(plan, active.answers.modes);
+        let answered = self.ask(ledger, Command::Preview { charges, rule }, terms).await?;
+        let wanted = plan.operations.len();
+        match answered.answer {
+            Answer::Previewed { found, outcomes }
+                if (found.len(), outcomes.len()) == (wanted, wanted) =>
+            {
+                Ok((found, outcomes))
+            }
+            _ => Err(Unavailable::Senseless),
+        }
+    }
+}
+
+/// What the operations of a plan find, and what they would be told.
+fn look(
+    ledger: &LocalLedger,
+    plan: &Plan<'_>,
+    active: &Active,
+    now: Now,
+) -> (Vec<Outcome>, Vec<Outcome>) {
+    let mut copies = Copies { ledger, now, buckets: Vec::new() };
+    let found = plan.operations.iter().map(|operation| copies.peek(operation)).collect();
+    let mut outcomes: Vec<_> =
+        plan.operations.iter().map(|operation| copies.charge(operation)).collect();
+    let is_denied =
+        || Decision::of(plan, &outcomes, active.answers.modes).overall == Code::OverLimit;
+    if is_atomic(plan) && is_denied() {
+        for (outcome, operation) in outcomes.iter_mut().zip(&plan.operations) {
+            if !outcome.over {
+                let peek = copies.peek(operation);
+                *outcome = Outcome { over: false, retry_after: None, ..peek };
+            }
+        }
+    }
+    (found, outcomes)
 }
 
 /// Copies of buckets and of what is held of them, made when they are first met.
 struct Copies<'a> {
-    decider: &'a Decider,
+    ledger: &'a LocalLedger,
     now: Now,
     buckets: Vec<(Key, Bucket, Held)>,
 }
@@ -75,7 +125,7 @@ impl Copies<'_> {
     }
 
     fn copy(&self, operation: &Operation<'_>) -> (Bucket, Held) {
-        let (live, held) = self.decider.ledger().seen(operation.key, self.now);
+        let (live, held) = self.ledger.seen(operation.key, self.now);
         (live.unwrap_or_else(|| Bucket::fresh(&operation.quota, self.now)), held)
     }
 }
