@@ -11,10 +11,12 @@ use tollgate_core::store::Slot;
 use tollgate_core::time::{Monotonic, Now};
 use tollgate_raft::gateway::{Gateway, Unavailable};
 use tollgate_raft::group::{Group, GroupId};
-use tollgate_raft::machine::{Machine, View};
+use tollgate_raft::machine::View;
 use tollgate_raft::node::Cluster;
 use tollgate_raft::status::ClusterStatus;
 
+use super::{figures, show};
+use crate::admin::ShowCluster;
 use crate::decide::{Answered, NotAnswered, Replicated, Totals};
 
 /// The counters that a cluster keeps, by way of this node.
@@ -34,6 +36,17 @@ impl ReplicatedLedger {
         let groups = (1..=spec.groups()).map(|id| cluster.group(id)).collect::<Option<_>>()?;
         let voters = u32::try_from(spec.members().len()).ok()?;
         Some(Self { cluster, gateway, secret: spec.key_secret(), groups, voters })
+    }
+
+    /// Shows the cluster to operators.
+    pub(crate) fn show(self: &Arc<Self>) -> ShowCluster {
+        let ledger = Arc::clone(self);
+        Arc::new(move || show::cluster(&ledger))
+    }
+
+    /// Brings the figures of the cluster up to date.
+    pub(crate) fn measure(&self) {
+        figures::measure(self);
     }
 
     pub(super) fn key_secret(&self) -> KeySecret {
@@ -62,10 +75,7 @@ impl ReplicatedLedger {
 }
 
 fn look<T>(group: &Group, look: impl FnOnce(&Replica) -> T) -> Option<T> {
-    group.machine().read(|machine| match machine {
-        Machine::Counters(replica) => Some(look(replica)),
-        Machine::Meta(_) => None,
-    })
+    group.machine().read(|machine| machine.counters().map(look))
 }
 
 impl Replicated for ReplicatedLedger {
@@ -123,7 +133,7 @@ impl Replicated for ReplicatedLedger {
         for group in &self.groups {
             // Entries go on meanwhile.
             let View::Counters(view) = group.machine().view() else { continue };
-            Replica::from_view(view).slots().for_each(|slot| visit(&slot));
+            Replica::from_view(*view).slots().for_each(|slot| visit(&slot));
         }
     }
 }

@@ -20,7 +20,6 @@ use tollgate_raft::node::{Options, Timers};
 
 pub(crate) use self::ledger::ReplicatedLedger;
 use self::thread::Thread;
-use crate::admin::ShowCluster;
 use crate::config::{Cluster, Config, cluster};
 
 /// Why a node has no part in its cluster.
@@ -87,12 +86,6 @@ impl Joined {
     /// The counters of the cluster.
     pub(crate) fn ledger(&self) -> Arc<ReplicatedLedger> {
         Arc::clone(&self.ledger)
-    }
-
-    /// Shows the cluster to operators.
-    pub(crate) fn show(&self) -> ShowCluster {
-        let ledger = Arc::clone(&self.ledger);
-        Arc::new(move || show::cluster(&ledger))
     }
 
     /// Leaves its peers and ends its thread.

@@ -1,18 +1,20 @@
 //! What a request would be told, spending nothing.
 //!
-//! It charges copies of the buckets that the request meets, by the same code as a decision, so the
-//! two agree on everything but a full ledger, which only a real charge meets.
+//! [`store::preview`] charges copies of the buckets that the request meets, by the same code as a
+//! decision.
 
+<<<<<<< HEAD
 use std::sync::Arc;
 
 use tollgate_core::bucket::{Bucket, Outcome};
 use tollgate_core::command::{Answer, Command};
+=======
+use tollgate_core::bucket::Outcome;
+>>>>>>> refs/heads/store
 use tollgate_core::decision::{Code, Decision};
-use tollgate_core::descriptor::{Charge, Request};
-use tollgate_core::key::Key;
-use tollgate_core::plan::{Operation, Plan};
-use tollgate_core::store::Held;
-use tollgate_core::time::Now;
+use tollgate_core::descriptor::Request;
+use tollgate_core::plan::Plan;
+use tollgate_core::store;
 
 use super::{
     Active, Decider, Ledger, LocalLedger, Replicated, Terms, Unavailable, asking, is_atomic,
@@ -41,6 +43,7 @@ impl Decider {
         terms: Terms,
     ) -> Result<Previewed<'a>, Unavailable> {
         let plan = Plan::of(&active.limits, request);
+<<<<<<< HEAD
         let (found, outcomes) = match &self.ledger {
             Ledger::Local(ledger) => look(ledger, &plan, active, self.own_now()),
             Ledger::Replicated(_) if plan.operations.is_empty() => (Vec::new(), Vec::new()),
@@ -50,6 +53,18 @@ impl Decider {
         };
         let decision = Decision::of(&plan, &outcomes, active.answers.modes);
         Ok(Previewed { plan, found, decision })
+=======
+        let now = self.now();
+        let see = |key| self.ledger().seen(key, now);
+        let is_atomic = plan.domain.is_some_and(|domain| domain.options.atomic);
+        let modes = active.answers.modes;
+        let passes = |outcomes: &[Outcome]| {
+            !is_atomic || Decision::of(&plan, outcomes, modes).overall == Code::Ok
+        };
+        let store::Preview { found, outcomes } = store::preview(&plan.operations, now, see, passes);
+        let decision = Decision::of(&plan, &outcomes, modes);
+        Previewed { plan, found, decision }
+>>>>>>> refs/heads/store
     }
 
     async fn look_there(
@@ -97,6 +112,7 @@ fn look(
     }
     (found, outcomes)
 }
+<<<<<<< HEAD
 
 /// Copies of buckets and of what is held of them, made when they are first met.
 struct Copies<'a> {
@@ -129,3 +145,5 @@ impl Copies<'_> {
         (live.unwrap_or_else(|| Bucket::fresh(&operation.quota, self.now)), held)
     }
 }
+=======
+>>>>>>> refs/heads/store
