@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tollgate_core::bucket::Outcome;
-use tollgate_core::command::{Answer, Call, Charging, Command, Rule};
+use tollgate_core::command::{Charging, Rule};
 use tollgate_core::key::Key;
-use tollgate_core::replica::{Batch, Replica};
+use tollgate_core::replica::Replica;
+use tollgate_core::store::{Preview, preview};
 use tollgate_core::time::{Clock, Monotonic, Now};
 
 use super::groups::{Committed, GroupId, Known, NotProposed, OneGroup};
@@ -20,7 +21,7 @@ use crate::types::NodeId;
 impl Gateway {
     /// The gateway of a node that is a member of its cluster, which takes the batches of other nodes
     /// from now on; nothing before it is one. `denials` are those that the node's watchers tell.
-    pub fn of(
+    pub fn of_cluster(
         cluster: &Cluster,
         clock: Arc<dyn Clock>,
         denials: Arc<Denials>,
@@ -96,14 +97,15 @@ impl OneGroup for Counters {
     }
 
     fn look(&self, charges: &[Charging], rule: &Rule) -> Option<(Vec<Outcome>, Vec<Outcome>)> {
-        let mut copy = self.read(Clone::clone)?;
-        let command = Command::Preview { charges: charges.to_vec(), rule: rule.clone() };
-        let calls = vec![Call { once: None, command }];
-        let answers = copy.apply(&Batch { at: copy.latest(), session: None, calls });
-        match &answers.first()?.answer {
-            Answer::Previewed { found, outcomes } => Some((found.clone(), outcomes.clone())),
-            _ => None,
-        }
+        self.read(|replica| {
+            let see = |key| (replica.bucket(key), replica.held(key));
+            let passes = |outcomes: &[Outcome]| match rule {
+                Rule::AllOrNone(combining) => combining.passes(charges, outcomes),
+                Rule::Each | Rule::All => true,
+            };
+            let Preview { found, outcomes } = preview(charges, replica.latest(), see, passes);
+            (found, outcomes)
+        })
     }
 }
 

@@ -13,7 +13,7 @@ const COMMITTED: &str = "tollgate_raft_committed_index";
 const APPLIED: &str = "tollgate_raft_applied_index";
 const LAG: &str = "tollgate_raft_lag_entries";
 const LOG_BYTES: &str = "tollgate_raft_log_bytes";
-const SNAPSHOTS: &str = "tollgate_raft_snapshots_total";
+const SNAPSHOTS: &str = "tollgate_raft_snapshots_installed_total";
 const KEYS: &str = "tollgate_raft_keys";
 const BYTES: &str = "tollgate_raft_bytes";
 const SESSIONS: &str = "tollgate_raft_sessions";
@@ -39,7 +39,7 @@ pub(super) fn describe() {
     describe_gauge!(APPLIED, "The newest entry that this node has counted.");
     describe_gauge!(LAG, "Entries that a majority has and this node has not counted yet.");
     describe_gauge!(LOG_BYTES, "Bytes of entries that this node keeps.");
-    describe_counter!(SNAPSHOTS, "Snapshots of the group that this node sent or installed.");
+    describe_counter!(SNAPSHOTS, "Snapshots of the group that this node took over from a leader.");
     describe_gauge!(KEYS, "Keys of the group on this node.");
     describe_gauge!(BYTES, "Bytes that they account for.");
     describe_gauge!(SESSIONS, "Nodes whose last answers the group remembers.");
@@ -92,10 +92,7 @@ fn group(ledger: &ReplicatedLedger, status: &GroupStatus) {
     for (name, value) in values {
         gauge!(name, label()).set(value);
     }
-    for (direction, count) in [("sent", status.snapshots_sent), ("installed", status.installed)] {
-        let labels = vec![of_group(status.id), Label::new("direction", direction)];
-        counter!(SNAPSHOTS, labels).absolute(count);
-    }
+    counter!(SNAPSHOTS, label()).absolute(status.installed);
 }
 
 fn asked(figures: &Figures) {

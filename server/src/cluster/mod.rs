@@ -24,7 +24,7 @@ use crate::config::{Cluster, Config, cluster};
 
 /// Why a node has no part in its cluster.
 #[derive(Debug, thiserror::Error)]
-pub enum NotJoined {
+pub(crate) enum NotJoined {
     /// The cluster lives, and this start of the node is none of its members.
     #[error(
         "node {node} was lost by its cluster {cluster}, and this start of it is another node: \
@@ -73,6 +73,7 @@ impl Joined {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         tracing::info!(event = "listening", listener = "peer", %address);
+        figures::describe();
         let options = options(cluster, name, config)?;
         let (thread, ledger) = Thread::start(options, listener, Arc::clone(clock))?;
         Ok(Some(Self { thread, ledger }))
