@@ -79,6 +79,34 @@ proptest! {
         }
     }
 
+    /// What a preview tells is what the charge is told, and a preview changes nothing but time.
+    #[test]
+    fn a_preview_tells_what_a_charge_would_be_told(
+        steps in vec((pause(), any_call()), 1..30),
+        question in with_rule(),
+    ) {
+        let mut replica = bounded();
+        let mut now = 0;
+        for (pause, call) in steps {
+            now += pause;
+            replica.apply(&batch(now, vec![call]));
+        }
+        let (charges, rule) = question;
+        // Only a full store answers differently.
+        replica.apply(&batch(now, vec![call(Command::Bound(BOUNDS))]));
+        let before = picture(&replica).without_calls();
+        let preview = Command::Preview { charges: charges.clone(), rule: rule.clone() };
+        let previewed = replica.apply(&batch(now, vec![call(preview)]));
+        prop_assert_eq!(picture(&replica).without_calls(), before);
+        let charged = replica.apply(&batch(now, vec![call(Command::Charge { charges, rule })]));
+        match (&previewed[0].answer, &charged[0].answer) {
+            (Answer::Previewed { outcomes, .. }, Answer::Outcomes(told)) => {
+                prop_assert_eq!(outcomes, told);
+            }
+            other => prop_assert!(false, "{other:?}"),
+        }
+    }
+
     /// Time comes from a leader's clock, and the next leader's may be behind it.
     #[test]
     fn time_never_goes_back(steps in vec((0..5_000_000_000_u64, any_call()), 1..40)) {

@@ -9,7 +9,7 @@ use crate::command::{Answer, Bounds, Charging, Combining, Command, Holding, NotD
 use crate::key::{Key, ReservationId};
 use crate::limit::Quota;
 use crate::reservation::{HOLD_MAX, HOLD_MIN, Reservation};
-use crate::store::{self, Refused, Settled, Shard, Shards as _, Unsettled};
+use crate::store::{self, Held, Preview, Refused, Settled, Shard, Shards as _, Unsettled};
 use crate::time::{LogTime, Now};
 
 /// Ended reservations that are cleared away to make room for a new one.
@@ -53,7 +53,7 @@ impl State {
         }
         match command {
             Command::Charge { charges, rule } => self.charge(charges, rule, now),
-            Command::Preview { .. } => Err(NotDone::Malformed),
+            Command::Preview { charges, rule } => Ok(self.preview(charges, rule, now)),
             Command::TakeBack { charges, charged_at } => {
                 self.each(charges, |shard, charging| shard.take_back(charging, *charged_at, now))
             }
@@ -109,6 +109,19 @@ impl State {
             }
         };
         Ok(Answer::Outcomes(outcomes))
+    }
+
+    fn preview(&self, charges: &[Charging], rule: &Rule, now: Now) -> Answer {
+        let see = |key| {
+            let Some(shard) = self.shards.of(key) else { return (None, Held::NOTHING) };
+            (shard.slot(key).map(|slot| slot.bucket.clone()), shard.held(key, now))
+        };
+        let passes = |outcomes: &[Outcome]| match rule {
+            Rule::Each | Rule::All => true,
+            Rule::AllOrNone(combining) => combining.passes(charges, outcomes),
+        };
+        let Preview { found, outcomes } = store::preview(charges, now, see, passes);
+        Answer::Previewed { found, outcomes }
     }
 
     /// Does something to the bucket of each charge.

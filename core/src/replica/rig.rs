@@ -135,6 +135,14 @@ pub(super) struct Picture {
     sessions: Vec<SessionImage>,
 }
 
+impl Picture {
+    /// The same but for the number of calls that it took.
+    pub(super) fn without_calls(mut self) -> Self {
+        (self.head.calls, self.totals.calls) = (0, 0);
+        self
+    }
+}
+
 pub(super) fn picture(replica: &Replica) -> Picture {
     let view = replica.view();
     let once = (0..).map_while(|part| view.once_of(part));
@@ -171,7 +179,7 @@ fn rule(charges: usize) -> impl Strategy<Value = Rule> {
     prop_oneof![Just(Rule::Each), Just(Rule::All), Just(Rule::AllOrNone(combining(charges))),]
 }
 
-fn with_rule() -> impl Strategy<Value = (Vec<Charging>, Rule)> {
+pub(super) fn with_rule() -> impl Strategy<Value = (Vec<Charging>, Rule)> {
     charges().prop_flat_map(|charges| (Just(charges.clone()), rule(charges.len())))
 }
 
