@@ -250,23 +250,6 @@ impl<T> Reservations<T> {
         self.by_id.values()
     }
 
-    /// How many were admitted since the record was made.
-    pub fn made(&self) -> u64 {
-        self.made
-    }
-
-    /// The same record with other numbers of those that were admitted and that ended, and with room
-    /// for `most`: one that is built again from its parts.
-    #[must_use]
-    pub fn with_numbers(self, most: usize, made: u64, ended: u64) -> Self {
-        Self { most, made, ended, ..self }
-    }
-
-    /// Makes room for `most` from now on. More that are open already stay.
-    pub fn set_most(&mut self, most: usize) {
-        self.most = most;
-    }
-
     /// How many ended without commit or cancellation since the record was made.
     pub fn ended(&self) -> u64 {
         self.ended

@@ -59,6 +59,18 @@ impl FixedWindow {
         }
     }
 
+    /// Takes back hits that were admitted at `charged_at`: all of them if that was in the window that
+    /// is live now, else none, because they left with theirs.
+    pub fn withdraw(&mut self, quota: &Quota, hits: u64, charged_at: Now, now: Now) {
+        let ends = self.ends.as_nanos();
+        let starts = ends.saturating_sub(quota.window.nanos());
+        let in_window = (starts..ends).contains(&charged_at.epoch.as_nanos());
+        // A count that stopped does not know how much more there was.
+        if in_window && !self.is_over(now) && self.hits < u32::MAX {
+            self.hits = self.hits.saturating_sub(u32::try_from(hits).unwrap_or(u32::MAX));
+        }
+    }
+
     /// Whether this window ended.
     pub fn is_over(&self, now: Now) -> bool {
         now.epoch >= self.ends

@@ -6,6 +6,7 @@
 
 mod compact;
 mod fixed_window;
+mod image;
 mod penalty;
 mod sliding_window;
 mod token_bucket;
@@ -14,8 +15,9 @@ use std::time::Duration;
 
 pub use compact::{Compact, Kind};
 pub use fixed_window::FixedWindow;
+pub use image::{BadBucket, BucketImage, PenaltyImage, PlainImage};
 pub use penalty::Penalised;
-pub use sliding_window::{EXACT_LIMIT_MAX, PARTS, SlidingWindow};
+pub use sliding_window::{EXACT_LIMIT_MAX, PARTS, RUNS_MAX, SlidingWindow};
 pub use token_bucket::TokenBucket;
 
 use crate::descriptor::Charge;
@@ -83,6 +85,38 @@ impl Bucket {
         }
     }
 
+    /// Takes back `hits` that were admitted at `charged_at` and are not to count after all, as far as
+    /// the bucket gets no fuller by it than if they had never been charged. `quota` is the one that
+    /// they were charged by.
+    ///
+    /// That holds as long as hits left the bucket since by the passing of time alone: after a refund,
+    /// or a changed number of a token bucket, the hits that are there may be others'. What impatience
+    /// earned meanwhile stays.
+    pub fn take_back(&mut self, quota: &Quota, hits: u64, charged_at: Now, now: Now) {
+        match self {
+            Self::Plain(plain) => plain.take_back(quota, hits, charged_at, now),
+            Self::Penalised(penalised) => penalised.inner.take_back(quota, hits, charged_at, now),
+        }
+    }
+
+    /// Whether a hit now comes before the time that its client was told. Never without a penalty.
+    pub fn is_early(&self, now: Now) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Penalised(penalised) => penalised.is_early(now),
+        }
+    }
+
+    /// Whether a charge by this quota makes a token bucket reckon what is missing from it anew.
+    pub(crate) fn changes_numbers(&self, quota: &Quota) -> bool {
+        let plain = match self {
+            Self::Plain(plain) => plain,
+            Self::Penalised(penalised) => &penalised.inner,
+        };
+        matches!(plain, Plain::Compact(Compact { kind: Kind::TokenBucket, number, .. })
+            if *number != quota.limit)
+    }
+
     /// Whether the bucket says no more than a fresh one would.
     pub fn is_expired(&self, now: Now) -> bool {
         match self {
@@ -131,6 +165,24 @@ impl Plain {
         }
     }
 
+    fn take_back(&mut self, quota: &Quota, hits: u64, charged_at: Now, now: Now) {
+        match self {
+            Self::SlidingWindow(window) => window.withdraw(quota, hits, charged_at, now),
+            Self::Compact(compact) => match compact.kind {
+                Kind::FixedWindow => {
+                    let mut window = FixedWindow::from(*compact);
+                    window.withdraw(quota, hits, charged_at, now);
+                    *compact = window.into();
+                }
+                Kind::TokenBucket => {
+                    let mut bucket = TokenBucket::from(*compact);
+                    bucket.withdraw(quota, hits, charged_at, now);
+                    *compact = bucket.into();
+                }
+            },
+        }
+    }
+
     fn is_expired(&self, now: Now) -> bool {
         match self {
             Self::SlidingWindow(window) => window.is_empty(now),
@@ -148,3 +200,7 @@ impl Plain {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "taken_back_tests.rs"]
+mod taken_back_tests;

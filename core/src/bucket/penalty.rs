@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Outcome, Plain};
+use super::{BadBucket, Outcome, PenaltyImage, Plain};
 use crate::descriptor::Charge;
 use crate::limit::{Quota, Window};
 use crate::time::{LogTime, Now, saturating_nanos};
@@ -50,7 +50,7 @@ impl Penalised {
         charge: Charge,
         now: Now,
     ) -> Outcome {
-        let early = now.log < self.not_before;
+        let early = self.is_early(now);
         match charge {
             Charge::Hits(0) if early => {
                 let wait = self.not_before.since(now.log);
@@ -80,6 +80,24 @@ impl Penalised {
         now.log >= self.not_before
             && now.log >= self.last_hit.plus(Duration::from_nanos(forgiven))
             && self.inner.is_expired(now)
+    }
+
+    /// Whether a hit now comes before the time it was told.
+    pub(super) fn is_early(&self, now: Now) -> bool {
+        now.log < self.not_before
+    }
+
+    pub(super) fn image(&self) -> PenaltyImage {
+        let Self { base, steps, not_before, last_hit, window, .. } = *self;
+        PenaltyImage { base, steps, not_before, last_hit, window }
+    }
+
+    pub(super) fn from_image(inner: Plain, image: PenaltyImage) -> Result<Self, BadBucket> {
+        let PenaltyImage { base, steps, not_before, last_hit, window } = image;
+        if steps > STEPS_MAX {
+            return Err(BadBucket::Steps(steps));
+        }
+        Ok(Self { inner, base, steps, not_before, last_hit, window })
     }
 
     /// Takes back one doubling for each quiet window, and marks this hit.

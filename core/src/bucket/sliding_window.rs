@@ -16,7 +16,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Outcome;
+use super::{BadBucket, Outcome, PlainImage};
 use crate::descriptor::Charge;
 use crate::limit::{Quota, Window};
 use crate::time::{LogTime, Now};
@@ -26,6 +26,16 @@ pub const EXACT_LIMIT_MAX: u32 = 128;
 
 /// Parts of the window above that.
 pub const PARTS: u64 = 64;
+
+/// The most runs that a window remembers: [`EXACT_LIMIT_MAX`] hits that were counted one by one, and
+/// the parts of a limit that was raised above that since, with the one that now lies in.
+pub const RUNS_MAX: usize = EXACT_LIMIT_MAX as usize + PARTS as usize + 2;
+
+/// Places for runs that a window with any run accounts for at least.
+const PLACES_MIN: usize = 4;
+
+/// Memory for so many times the places that a window accounts for is given back.
+const SLACK_MAX: usize = 4;
 
 /// A sliding window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,9 +91,42 @@ impl SlidingWindow {
         self.runs.back().is_none_or(|run| run.is_gone(self.length, now))
     }
 
-    /// Bytes on the heap.
+    /// Bytes on the heap, as they are accounted for: by what is remembered, not by what the
+    /// allocator happened to give. Two windows that remember the same account for the same, whichever
+    /// way they came to it: else replicas would run out of room at different times.
     pub fn heap_bytes(&self) -> usize {
-        self.runs.capacity() * size_of::<Run>()
+        self.places() * size_of::<Run>()
+    }
+
+    fn places(&self) -> usize {
+        let runs = self.runs.len();
+        if runs == 0 { 0 } else { runs.next_power_of_two().max(PLACES_MIN) }
+    }
+
+    /// Gives back memory that is far more than is accounted for.
+    fn shrink(&mut self) {
+        let places = self.places().max(PLACES_MIN);
+        if self.runs.capacity() > SLACK_MAX * places {
+            self.runs.shrink_to(places);
+        }
+    }
+
+    pub(super) fn image(&self) -> PlainImage {
+        let runs = self.runs.iter().map(|run| (run.at, run.hits)).collect();
+        PlainImage::SlidingWindow { length_nanos: self.length, runs }
+    }
+
+    pub(super) fn from_image(length: u64, runs: &[(LogTime, u32)]) -> Result<Self, BadBucket> {
+        if runs.len() > RUNS_MAX {
+            return Err(BadBucket::Runs(runs.len()));
+        }
+        let rises = runs.is_sorted_by(|(earlier, _), (later, _)| earlier < later);
+        if !rises || runs.iter().any(|(_, hits)| *hits == 0) {
+            return Err(BadBucket::Order);
+        }
+        let hits = runs.iter().map(|(_, hits)| u64::from(*hits)).sum();
+        let runs = runs.iter().map(|&(at, hits)| Run { at, hits }).collect();
+        Ok(Self { length, runs, hits })
     }
 
     fn forget(&mut self, now: Now) {
@@ -94,6 +137,7 @@ impl SlidingWindow {
             self.hits -= u64::from(run.hits);
             self.runs.pop_front();
         }
+        self.shrink();
     }
 
     fn admit(&mut self, hits: u64, quota: &Quota, now: Now) {
@@ -122,6 +166,23 @@ impl SlidingWindow {
             }
             self.runs.pop_back();
         }
+        self.shrink();
+    }
+
+    /// Takes back hits that were admitted at `charged_at`, from the run that they are counted in and
+    /// from no other: later ones leave later.
+    pub fn withdraw(&mut self, quota: &Quota, hits: u64, charged_at: Now, now: Now) {
+        self.forget(now);
+        let at = counted_at(quota, charged_at);
+        let Ok(index) = self.runs.binary_search_by_key(&at, |run| run.at) else { return };
+        let Some(run) = self.runs.get_mut(index) else { return };
+        let taken = run.hits.min(u32::try_from(hits).unwrap_or(u32::MAX));
+        run.hits -= taken;
+        self.hits -= u64::from(taken);
+        if run.hits == 0 {
+            self.runs.remove(index);
+        }
+        self.shrink();
     }
 
     /// When the same charge would pass, if it is left alone; a charge larger than the limit never

@@ -63,6 +63,23 @@ impl TokenBucket {
         }
     }
 
+    /// Takes back hits that were admitted at `charged_at`, without what may have refilled since.
+    ///
+    /// Beside the bucket think of one that the hits were never charged to. More is missing here: at
+    /// first by the hits' share of the window, and that difference shrinks no faster than time
+    /// passes, because what is missing does not. So the share without the time since is never more
+    /// than the difference. Several charges that are taken back add up alike.
+    pub fn withdraw(&mut self, quota: &Quota, hits: u64, charged_at: Now, now: Now) {
+        let Some(spent) = share_nanos(quota, quota.limit).checked_mul(hits) else { return };
+        let missing = saturating_nanos(self.full_at.since(now.log));
+        let owed = spent.saturating_sub(saturating_nanos(now.log.since(charged_at.log)));
+        // A number that changed, or a time that stopped, hides what the difference is.
+        let is_known = self.limit == quota.limit && self.full_at.as_nanos() < u64::MAX;
+        if is_known && missing > 0 {
+            self.full_at = now.log.plus(Duration::from_nanos(missing.saturating_sub(owed)));
+        }
+    }
+
     /// Nanoseconds until the bucket is full at the rate of now.
     fn missing(&mut self, quota: &Quota, share: u64, size: u64, now: Now) -> u64 {
         let missing = saturating_nanos(self.full_at.since(now.log));

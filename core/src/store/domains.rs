@@ -6,6 +6,15 @@ use crate::key::DomainTag;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DomainNumber(u16);
 
+impl DomainNumber {
+    pub(super) fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// How many numbers there are.
+const NUMBERS: usize = 1 << 16;
+
 /// What the domains of a shard hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Domains {
@@ -26,13 +35,39 @@ impl Domains {
         let fresh = Holding { tag, keys: 1, bytes: 0 };
         let known = self.all.iter().position(|holding| holding.tag == tag);
         let at = known.or_else(|| self.all.iter().position(|holding| holding.keys == 0));
-        let at = at.unwrap_or(self.all.len()).min(usize::from(u16::MAX));
+        let at = at.unwrap_or(self.all.len()).min(NUMBERS - 1);
         match self.all.get_mut(at) {
             Some(holding) if holding.keys > 0 => holding.keys += 1,
             Some(holding) => *holding = fresh,
             None => self.all.push(fresh),
         }
         DomainNumber(at as u16)
+    }
+
+    /// These domains by their numbers, of which none holds anything yet. `None` if they are more than
+    /// there are numbers.
+    pub(super) fn of_tags(tags: Vec<DomainTag>) -> Option<Self> {
+        if tags.len() > NUMBERS {
+            return None;
+        }
+        let holding = |tag| Holding { tag, keys: 0, bytes: 0 };
+        Some(Self { all: tags.into_iter().map(holding).collect() })
+    }
+
+    /// All domains by their numbers, those that hold nothing too.
+    pub(super) fn tags(&self) -> impl Iterator<Item = DomainTag> {
+        self.all.iter().map(|holding| holding.tag)
+    }
+
+    /// How many numbers were given.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Counts one more key of the domain of this number, if it was given.
+    pub(super) fn add_to(&mut self, number: u16) -> Option<DomainNumber> {
+        self.all.get_mut(usize::from(number))?.keys += 1;
+        Some(DomainNumber(number))
     }
 
     /// Counts one key less.

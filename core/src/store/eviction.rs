@@ -100,8 +100,10 @@ impl Shard {
             self.stats.expired += 1;
         } else if slot.fill == FULL {
             self.stats.evicted_over_limit += 1;
+            self.loosen();
         } else {
             self.stats.evicted_live += 1;
+            self.loosen();
         }
         self.remove(at);
     }

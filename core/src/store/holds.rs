@@ -74,6 +74,29 @@ impl Holds {
         self.by_key.get(&key)?.by_end.get(&(end, id)).copied()
     }
 
+    /// All holds, by key and end.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, LogTime, ReservationId, u64)> {
+        self.by_key.iter().flat_map(|(&key, of_key)| {
+            of_key.by_end.iter().map(move |(&(end, id), &hits)| (key, end, id, hits))
+        })
+    }
+
+    /// These holds, in the order of [`Self::iter`]; `None` if they are not, or if one is of no hits.
+    pub(super) fn of_all(
+        all: impl Iterator<Item = (Key, LogTime, ReservationId, u64)>,
+    ) -> Option<Self> {
+        let (mut holds, mut last) = (Self::default(), None);
+        for (key, end, id, hits) in all {
+            let at = Some((key, end, id));
+            if hits == 0 || last >= at {
+                return None;
+            }
+            last = at;
+            holds.add(key, (end, id), hits);
+        }
+        Some(holds)
+    }
+
     /// Gives up what a reservation holds of `key`, and returns how much that was.
     pub(super) fn remove(&mut self, key: Key, (end, id): (LogTime, ReservationId)) -> Option<u64> {
         let of_key = self.by_key.get_mut(&key)?;

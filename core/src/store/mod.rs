@@ -8,17 +8,22 @@ mod domains;
 mod eviction;
 mod holding;
 mod holds;
+mod image;
 #[cfg(test)]
 mod rig;
+mod saved;
 mod settle;
 mod shard;
 mod slots;
+mod taken_back;
 mod texts;
 mod together;
 
 pub use asked::{Asked, Text};
 pub use holds::Held;
+pub use image::{BadImage, HoldImage, ShardImage, SlotImage};
+pub use saved::Saved;
 pub use settle::{Cost, Part, Settled, Unsettled, release, settle};
-pub use shard::{Bounds, Refused, Saved, Shard, Slot, Stats};
+pub use shard::{Bounds, Refused, Shard, Slot, Stats};
 pub use slots::FULL;
 pub use together::{Shards, charge_all_or_none, hold_all_or_none};

@@ -145,7 +145,7 @@ fn operations(limits: &[Limit], hits: u64) -> Vec<Operation<'static>> {
     limits.iter().map(|limit| operation(*limit, Charge::Hits(hits))).collect()
 }
 
-fn part(operation: &Operation<'_>) -> Part {
+pub(super) fn part(operation: &Operation<'_>) -> Part {
     Part {
         key: operation.key,
         quota: operation.quota,

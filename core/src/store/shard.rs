@@ -13,11 +13,12 @@ use super::domains::{DomainNumber, Domains};
 use super::eviction::Room;
 use super::holds::{Held, Holds};
 use super::slots::{self, FULL, SLOTS_MAX, Slots};
+use super::taken_back::loosens;
 use super::texts::{self, Texts};
 use crate::bucket::{Bucket, Outcome};
 use crate::descriptor::Charge;
 use crate::key::{DomainTag, Key};
-use crate::time::Now;
+use crate::time::{LogTime, Now};
 
 /// Places looked at for expiry with each insertion: two, so that the hand comes round before the
 /// shard has grown by half again of what is alive.
@@ -61,20 +62,6 @@ pub struct Stats {
 #[error("the ledger is full and nothing in reach may be evicted")]
 pub struct Refused;
 
-/// A bucket as it was before a charge that may have to be taken back.
-#[derive(Clone, Debug)]
-pub struct Saved {
-    key: Key,
-    state: Option<(Bucket, u8)>,
-}
-
-impl Saved {
-    /// Whose state it is.
-    pub fn key(&self) -> Key {
-        self.key
-    }
-}
-
 /// A bucket in the store, to be looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot<'a> {
@@ -97,8 +84,8 @@ pub struct Shard {
     pub(super) slots: Slots,
     pub(super) holds: Holds,
     pub(super) bytes: usize,
-    hand: u16,
-    texts: Texts,
+    pub(super) hand: u16,
+    pub(super) texts: Texts,
     pub(super) domains: Domains,
     pub(super) bounds: Bounds,
     pub(super) stats: Stats,
@@ -107,6 +94,9 @@ pub struct Shard {
     /// not given before it, and a bucket that ended at this time may be gone. So whatever comes late
     /// is judged at this time.
     latest: Now,
+    /// The latest time at which spent hits were lost otherwise than by the passing of time: see
+    /// [`Self::take_back`].
+    pub(super) loosened: Option<LogTime>,
 }
 
 impl Shard {
@@ -127,6 +117,7 @@ impl Shard {
             bounds,
             stats: Stats::default(),
             latest: Now::default(),
+            loosened: None,
         }
     }
 
@@ -170,9 +161,13 @@ impl Shard {
         let before = slot.bucket.heap_bytes();
         // Only what remembers hits on the heap can grow; the copy is for the rare refusal.
         let undo = (is_tight && before > 0).then(|| (slot.bucket.clone(), slot.fill));
+        let loosens = loosens(asked, &slot.bucket);
         let outcome = apply(asked, held, &mut slot.bucket, now);
         slot.fill = fill(&outcome, quota.burst());
         let (after, domain) = (slot.bucket.heap_bytes(), slot.domain);
+        if loosens {
+            self.loosen();
+        }
         self.resize(domain, before, after);
         if after <= before || self.bytes <= self.bounds.bytes_max {
             return Ok(outcome);
@@ -205,37 +200,17 @@ impl Shard {
         Ok(outcome)
     }
 
-    /// What [`Self::restore`] needs to take back every charge of `key` made since.
-    pub fn save(&self, key: Key) -> Saved {
-        let slot = self.find(key).and_then(|at| self.slots.at(at));
-        Saved { key, state: slot.map(|slot| (slot.bucket.clone(), slot.fill)) }
-    }
-
-    /// Makes the bucket what it was when it was saved.
-    pub fn restore(&mut self, saved: Saved) {
-        let Some(at) = self.find(saved.key) else { return };
-        let Some((bucket, fill)) = saved.state else { return self.remove(at) };
-        self.put_back(at, bucket, fill);
-    }
-
-    fn put_back(&mut self, at: u16, bucket: Bucket, fill: u8) {
-        let Some(slot) = self.slots.at_mut(at) else { return };
-        let (before, after, domain) = (slot.bucket.heap_bytes(), bucket.heap_bytes(), slot.domain);
-        slot.bucket = bucket;
-        slot.fill = fill;
-        self.resize(domain, before, after);
-    }
-
-    fn resize(&mut self, domain: DomainNumber, before: usize, after: usize) {
+    pub(super) fn resize(&mut self, domain: DomainNumber, before: usize, after: usize) {
         self.bytes = self.bytes - before + after;
         self.domains.resize(domain, before, after);
     }
 
     /// Forgets the bucket; true if there was one.
     pub fn reset(&mut self, key: Key) -> bool {
-        let found = self.find(key);
-        found.into_iter().for_each(|at| self.remove(at));
-        found.is_some()
+        let Some(at) = self.find(key) else { return false };
+        self.loosen();
+        self.remove(at);
+        true
     }
 
     /// The slot of `key`.
@@ -323,13 +298,18 @@ impl Shard {
     ) -> Result<(), Refused> {
         let text = self.texts.insert(text).ok_or(Refused)?;
         let domain = self.domains.add(asked.domain);
-        let slot = slots::Slot { key: asked.key, bucket, text, domain, fill };
-        self.resize(domain, 0, self.cost(&slot));
+        self.put(slots::Slot { key: asked.key, bucket, text, domain, fill });
+        Ok(())
+    }
+
+    /// Puts a slot, whose key has none, into the next free place, or behind the last one.
+    pub(super) fn put(&mut self, slot: slots::Slot) {
+        let key = slot.key;
+        self.resize(slot.domain, 0, self.cost(&slot));
         let at = self.slots.insert(slot);
         let slots = &self.slots;
         let rehash = |at: &u16| slots.at(*at).map_or(0, |slot| slot.key.low());
-        self.index.insert_unique(asked.key.low(), at, rehash);
-        Ok(())
+        self.index.insert_unique(key.low(), at, rehash);
     }
 
     /// Frees the place at `at`.

@@ -39,11 +39,24 @@ enum Place {
 }
 
 /// The slots of one shard.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Slots {
     chunks: Vec<Vec<Place>>,
     free: Option<u16>,
     taken: usize,
+}
+
+/// A copy has whole chunks too, so that it grows as the original does.
+impl Clone for Slots {
+    fn clone(&self) -> Self {
+        let whole = |chunk: &Vec<Place>| {
+            let mut copy = Vec::with_capacity(CHUNK);
+            copy.extend_from_slice(chunk);
+            copy
+        };
+        let chunks = self.chunks.iter().map(whole).collect();
+        Self { chunks, free: self.free, taken: self.taken }
+    }
 }
 
 impl Slots {
@@ -61,7 +74,7 @@ impl Slots {
 
     /// The slot at `at`, if that place is taken.
     pub(super) fn at(&self, at: u16) -> Option<&Slot> {
-        match self.chunks.get(at as usize / CHUNK)?.get(at as usize % CHUNK)? {
+        match self.place(at)? {
             Place::Taken(slot) => Some(slot),
             Place::Free { .. } => None,
         }
@@ -69,7 +82,7 @@ impl Slots {
 
     /// The slot at `at`, if that place is taken.
     pub(super) fn at_mut(&mut self, at: u16) -> Option<&mut Slot> {
-        match self.chunks.get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)? {
+        match self.place_mut(at)? {
             Place::Taken(slot) => Some(slot),
             Place::Free { .. } => None,
         }
@@ -78,33 +91,90 @@ impl Slots {
     /// Puts a slot into the place that was freed last, or a new one. The caller keeps the number of
     /// slots below [`SLOTS_MAX`].
     pub(super) fn insert(&mut self, slot: Slot) -> u16 {
-        self.taken += 1;
         if let Some(at) = self.free
             && let Some(place) = self.chunks[at as usize / CHUNK].get_mut(at as usize % CHUNK)
         {
+            self.taken += 1;
             if let Place::Free { next } = *place {
                 self.free = next;
             }
             *place = Place::Taken(slot);
             return at;
         }
+        self.push(slot)
+    }
+
+    /// The numbers of the free places, the next one to be used last.
+    pub(super) fn free(&self) -> Vec<u16> {
+        let mut free = Vec::with_capacity(usize::from(self.places()) - self.taken);
+        let mut next = self.free;
+        while let Some(at) = next {
+            free.push(at);
+            next = match self.place(at) {
+                Some(Place::Free { next }) => *next,
+                Some(Place::Taken(_)) | None => None,
+            };
+        }
+        free.reverse();
+        free
+    }
+
+    /// Puts a slot behind the last place.
+    fn push(&mut self, slot: Slot) -> u16 {
+        self.taken += 1;
+        self.push_place(Place::Taken(slot))
+    }
+
+    /// Puts a free place behind the last one; [`Self::link_free`] makes it known.
+    pub(super) fn push_free(&mut self) {
+        self.push_place(Place::Free { next: None });
+    }
+
+    /// Links the free places, the next one to be used last. False if these are not exactly those
+    /// that are free.
+    pub(super) fn link_free(&mut self, free: &[u16]) -> bool {
+        let mut seen = vec![false; usize::from(self.places())];
+        self.free = None;
+        for &at in free {
+            let first = self.free;
+            match (self.place_mut(at), seen.get_mut(usize::from(at))) {
+                (Some(Place::Free { next }), Some(seen)) if !*seen => {
+                    (*next, *seen) = (first, true);
+                }
+                _ => return false,
+            }
+            self.free = Some(at);
+        }
+        free.len() + self.taken == usize::from(self.places())
+    }
+
+    fn push_place(&mut self, place: Place) -> u16 {
         let at = self.places();
         if (at as usize).is_multiple_of(CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
         if let Some(chunk) = self.chunks.last_mut() {
-            chunk.push(Place::Taken(slot));
+            chunk.push(place);
         }
         at
     }
 
+    fn place(&self, at: u16) -> Option<&Place> {
+        self.chunks.get(at as usize / CHUNK)?.get(at as usize % CHUNK)
+    }
+
+    fn place_mut(&mut self, at: u16) -> Option<&mut Place> {
+        self.chunks.get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)
+    }
+
     /// Frees the place at `at`.
     pub(super) fn remove(&mut self, at: u16) -> Option<Slot> {
-        let place = self.chunks.get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)?;
+        let free = self.free;
+        let place = self.place_mut(at)?;
         if matches!(place, Place::Free { .. }) {
             return None;
         }
-        let taken = std::mem::replace(place, Place::Free { next: self.free });
+        let taken = std::mem::replace(place, Place::Free { next: free });
         self.free = Some(at);
         self.taken -= 1;
         match taken {

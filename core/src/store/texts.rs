@@ -15,17 +15,30 @@ const BLOCK: usize = 4_096;
 pub(super) const PREFIX: usize = 2;
 
 /// The longest text that is kept; longer ones are cut.
-const TEXT_MAX: usize = 1_024;
+pub(super) const TEXT_MAX: usize = 1_024;
 
 /// Holes that are not worth a move.
 const HOLES_MIN: usize = 2 * BLOCK;
 
 /// The texts of a shard.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Texts {
     blocks: Vec<Vec<u8>>,
     used: usize,
     holes: usize,
+}
+
+/// A copy has whole blocks too, so that none is moved when it goes on.
+impl Clone for Texts {
+    fn clone(&self) -> Self {
+        let whole = |block: &Vec<u8>| {
+            let mut copy = Vec::with_capacity(BLOCK);
+            copy.extend_from_slice(block);
+            copy
+        };
+        let blocks = self.blocks.iter().map(whole).collect();
+        Self { blocks, used: self.used, holes: self.holes }
+    }
 }
 
 impl Texts {
@@ -89,7 +102,9 @@ mod tests {
             assert_eq!(texts.cost(at), text.len() + 2);
         }
         assert!(texts.blocks.len() > 5);
-        assert!(texts.blocks.iter().all(|block| block.capacity() == BLOCK));
+        for texts in [texts.clone(), texts] {
+            assert!(texts.blocks.iter().all(|block| block.capacity() == BLOCK));
+        }
     }
 
     #[test]

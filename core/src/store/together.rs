@@ -3,7 +3,8 @@
 //! Whoever owns the shards keeps everybody else out of them meanwhile; here is only what happens.
 
 use super::asked::Asked;
-use super::shard::{Refused, Saved, Shard};
+use super::saved::Saved;
+use super::shard::{Refused, Shard};
 use crate::bucket::Outcome;
 use crate::key::{Key, ReservationId};
 use crate::time::{LogTime, Now};
