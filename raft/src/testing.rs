@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tollgate_core::bucket::Outcome;
-use tollgate_core::command::{Answer, Bounds, Call, Charging, Command, Rule};
+use tollgate_core::command::{Answer, Bounds, Call, Charging, Command};
 use tollgate_core::descriptor::Charge;
 use tollgate_core::key::{Key, KeySecret};
 use tollgate_core::replica::{Answered, Batch, Replica};
@@ -21,7 +21,7 @@ use tollgate_core::time::{Clock, Monotonic, NANOS_PER_SECOND, Now, Wall};
 use tollgate_proto::log;
 
 use crate::gateway::groups::{Committed, Forward, GroupId, Known, NotProposed, OneGroup};
-use crate::gateway::{Denials, Gateway, Options, Parts, Running};
+use crate::gateway::{Denials, Gateway, Options, Parts, Running, seat};
 use crate::node::Forwarded as _;
 use crate::types::NodeId;
 
@@ -189,12 +189,12 @@ fn forgotten((call, answered): (&Call, &Answered)) -> Vec<Key> {
 }
 
 /// A group as one node meets it.
-struct Seat {
+struct Chair {
     me: NodeId,
     group: Arc<MemoryGroup>,
 }
 
-impl OneGroup for Seat {
+impl OneGroup for Chair {
     fn id(&self) -> GroupId {
         self.group.id
     }
@@ -241,25 +241,11 @@ impl OneGroup for Seat {
     }
 
     fn known(&self) -> Known {
-        self.group.read(|replica| {
-            let totals = replica.totals();
-            Known {
-                is_bounded: replica.bounds().is_some(),
-                holds_anything: totals.keys + totals.reservations + totals.once_keys > 0,
-                latest: replica.latest(),
-            }
-        })
+        self.group.read(seat::known)
     }
 
-    fn look(&self, charges: &[Charging], rule: &Rule) -> Option<(Vec<Outcome>, Vec<Outcome>)> {
-        let mut copy = self.group.read(Clone::clone);
-        let command = Command::Preview { charges: charges.to_vec(), rule: rule.clone() };
-        let calls = vec![Call { once: None, command }];
-        let answers = copy.apply(&Batch { at: copy.latest(), session: None, calls });
-        match &answers.first()?.answer {
-            Answer::Previewed { found, outcomes } => Some((found.clone(), outcomes.clone())),
-            _ => None,
-        }
+    fn look(&self, charges: &[Charging]) -> Vec<(Outcome, Outcome)> {
+        self.group.read(|replica| seat::look(replica, charges))
     }
 }
 
@@ -305,7 +291,7 @@ impl MemoryCluster {
         let denials = Arc::new(Denials::new(self.groups.len(), options.denials_max));
         let seat = |group: &Arc<MemoryGroup>| {
             group.state.lock().denials.push(Arc::clone(&denials));
-            Arc::new(Seat { me, group: Arc::clone(group) }) as Arc<dyn OneGroup>
+            Arc::new(Chair { me, group: Arc::clone(group) }) as Arc<dyn OneGroup>
         };
         let parts = Parts {
             me,

@@ -184,12 +184,12 @@ impl Gateway {
         for part in split(charges.iter().map(|charging| charging.slot), self.groups.len()) {
             let of_part = part.places.iter().filter_map(|place| charges.get(*place));
             let of_part: Vec<_> = of_part.cloned().collect();
-            let looked = self.of(part.group).and_then(|one| one.group.look(&of_part, &Rule::Each));
-            let Some((found, told)) = looked else { continue };
-            for (place, (found, told)) in part.places.into_iter().zip(found.iter().zip(told)) {
+            let looked = self.of(part.group).map(|one| one.group.look(&of_part));
+            let looked = looked.unwrap_or_default();
+            for (place, (found, told)) in part.places.into_iter().zip(looked) {
                 let is_known = remembered.iter().any(|(known, _)| *known == place);
                 let Some(outcome) = outcomes.get_mut(place).filter(|_| !is_known) else { continue };
-                let there = Outcome { over: false, retry_after: None, ..*found };
+                let there = Outcome { over: false, retry_after: None, ..found };
                 *outcome = if told.over { told } else { there };
             }
         }

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tollgate_core::bucket::Outcome;
-use tollgate_core::command::{Charging, Rule};
+use tollgate_core::command::Charging;
 use tollgate_core::time::{Monotonic, Now};
 
 pub use crate::group::{Committed, GroupId, NotProposed};
@@ -38,19 +38,18 @@ pub trait OneGroup: Send + Sync + 'static {
     /// What this node knows of the group's state.
     fn known(&self) -> Known;
 
-    /// What a request would be told by what this node knows: what it found, and its outcomes.
-    fn look(&self, charges: &[Charging], rule: &Rule) -> Option<(Vec<Outcome>, Vec<Outcome>)>;
+    /// By what this node knows: what each charge finds, and what it would be told by itself. Empty if
+    /// it knows nothing.
+    fn look(&self, charges: &[Charging]) -> Vec<(Outcome, Outcome)>;
 }
 
 /// What a node knows of a group's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// Whether it was told its bounds.
     pub is_bounded: bool,
     /// Whether it holds anything that time ends.
     pub holds_anything: bool,
-    /// The latest time that it was told.
-    pub latest: Now,
 }
 
 /// The way to other nodes.
@@ -63,15 +62,4 @@ pub trait Forward: Send + Sync + 'static {
         group: GroupId,
         batch: Bytes,
     ) -> BoxFuture<'static, Result<Committed, NotProposed>>;
-}
-
-impl Forward for crate::network::Forwarder {
-    fn forward(
-        &self,
-        to: NodeId,
-        group: GroupId,
-        batch: Bytes,
-    ) -> BoxFuture<'static, Result<Committed, NotProposed>> {
-        Self::forward(self, to, group, batch)
-    }
 }

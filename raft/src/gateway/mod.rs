@@ -21,6 +21,7 @@ mod queue;
 mod reign;
 mod reserving;
 mod running;
+pub mod seat;
 mod split;
 mod wire;
 
