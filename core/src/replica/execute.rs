@@ -9,7 +9,7 @@ use crate::command::{Answer, Bounds, Charging, Combining, Command, Holding, NotD
 use crate::key::{Key, ReservationId};
 use crate::limit::Quota;
 use crate::reservation::{HOLD_MAX, HOLD_MIN, Reservation};
-use crate::store::{self, Refused, Settled, Shards as _, Unsettled};
+use crate::store::{self, Refused, Settled, Shard, Shards as _, Unsettled};
 use crate::time::{LogTime, Now};
 
 /// Ended reservations that are cleared away to make room for a new one.
@@ -53,8 +53,12 @@ impl State {
         }
         match command {
             Command::Charge { charges, rule } => self.charge(charges, rule, now),
-            Command::Preview { .. } | Command::TakeBack { .. } | Command::Impatient { .. } => {
-                Err(NotDone::Malformed)
+            Command::Preview { .. } => Err(NotDone::Malformed),
+            Command::TakeBack { charges, charged_at } => {
+                self.each(charges, |shard, charging| shard.take_back(charging, *charged_at, now))
+            }
+            Command::Impatient { charges } => {
+                self.each(charges, |shard, charging| shard.impatient(charging, now))
             }
             Command::Hold { id, hold_for, holdings, combining } => {
                 let end = now.log.plus((*hold_for).clamp(HOLD_MIN, HOLD_MAX));
@@ -105,6 +109,18 @@ impl State {
             }
         };
         Ok(Answer::Outcomes(outcomes))
+    }
+
+    /// Does something to the bucket of each charge.
+    fn each(
+        &mut self,
+        charges: &[Charging],
+        mut act: impl FnMut(&mut Shard, &Charging),
+    ) -> Result<Answer, NotDone> {
+        for charging in charges {
+            act(self.shards.shard(charging.key).ok_or(Refused)?, charging);
+        }
+        Ok(Answer::Done)
     }
 
     fn hold(

@@ -12,7 +12,7 @@ use super::{Answered, Replica};
 use crate::command::Bounds;
 use crate::idempotency::Entry;
 use crate::reservation::Reservation;
-use crate::store::Shard;
+use crate::store::{Shard, ShardImage};
 use crate::time::{LogTime, Now};
 
 /// A replica as it was at one moment, to be looked at or written down while the replica goes on.
@@ -124,9 +124,9 @@ impl View {
         }
     }
 
-    /// A shard, by its place.
-    pub fn shard(&self, at: usize) -> Option<Arc<Shard>> {
-        self.0.state.shards.at(at)
+    /// The image of a shard, by its place.
+    pub fn shard_image(&self, at: usize) -> Option<ShardImage> {
+        self.0.state.shards.at(at).map(Shard::image)
     }
 
     /// The reservations of a part of the record, in a fixed order; parts are counted up to

@@ -1,11 +1,11 @@
 //! Commands over a few limits, at random and in words: for tests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::{Answered, Batch, Head, Replica, Session, SessionImage, Totals};
-use crate::bucket::Bucket;
 use crate::command::{
     Answer, Bounds, Call, Charging, Combining, Command, Holding, KeySlot, Once, Rule, Shown,
 };
@@ -15,7 +15,7 @@ use crate::idempotency::Entry;
 use crate::key::{DomainTag, Fingerprint, Key, ReservationId};
 use crate::limit::{Algorithm, Quota, Unit, Window};
 use crate::reservation::Reservation;
-use crate::store::Slot;
+use crate::store::{Shard, ShardImage};
 use crate::time::{LogTime, Now, Wall};
 
 /// The window of every limit, in nanoseconds.
@@ -129,21 +129,20 @@ pub(super) fn passed(answered: &Answered) -> bool {
 pub(super) struct Picture {
     head: Head,
     totals: Totals,
-    slots: Vec<(Key, Bucket, String, DomainTag, u8)>,
+    shards: Vec<ShardImage>,
     reservations: Vec<Reservation>,
     once: Vec<(LogTime, Vec<Entry<Answered>>)>,
     sessions: Vec<SessionImage>,
 }
 
 pub(super) fn picture(replica: &Replica) -> Picture {
-    let slot = |s: Slot<'_>| (s.key, s.bucket.clone(), s.text.to_owned(), s.domain, s.fill);
     let view = replica.view();
     let once = (0..).map_while(|part| view.once_of(part));
     let once = once.map(|(latest, entries)| (latest, entries.collect()));
     Picture {
         head: view.head(),
-        totals: Totals { bytes: 0, ..view.totals() },
-        slots: view.slots().map(slot).collect(),
+        totals: view.totals(),
+        shards: (0..).map_while(|place| view.shard_image(place)).collect(),
         reservations: (0..super::RESERVATION_PARTS)
             .flat_map(|part| view.reservations_of(part).cloned())
             .collect(),
@@ -154,9 +153,9 @@ pub(super) fn picture(replica: &Replica) -> Picture {
 
 /// The same replica, put together again from its pieces.
 pub(super) fn rebuilt(replica: &Replica) -> Replica {
-    let Picture { head, reservations, once, sessions, .. } = picture(replica);
-    let view = replica.view();
-    let shards = (0..).map_while(|place| view.shard(place)).collect();
+    let Picture { head, shards, reservations, once, sessions, .. } = picture(replica);
+    let shards = shards.into_iter().map(|image| Arc::new(Shard::from_image(image).unwrap()));
+    let shards = shards.collect();
     let image = super::Image { head, shards, reservations, once, sessions };
     Replica::from_image(image).unwrap()
 }

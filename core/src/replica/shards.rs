@@ -52,8 +52,8 @@ impl Shards {
     }
 
     /// The shard at a place.
-    pub(super) fn at(&self, at: usize) -> Option<Arc<Shard>> {
-        self.all.get(at).map(Arc::clone)
+    pub(super) fn at(&self, at: usize) -> Option<&Shard> {
+        self.all.get(at).map(|shard| &**shard)
     }
 
     /// All of them.

@@ -593,22 +593,62 @@ pub struct Head {
     pub calls: u64,
 }
 /// What a shard is beside its places and holds, which follow it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Shard {
     #[prost(uint64, tag = "1")]
     pub keys_max: u64,
     #[prost(uint64, tag = "2")]
     pub bytes_max: u64,
+    #[prost(message, optional, tag = "3")]
+    pub latest: ::core::option::Option<Now>,
+    #[prost(fixed64, optional, tag = "4")]
+    pub loosened: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "5")]
+    pub expired: u64,
+    #[prost(uint64, tag = "6")]
+    pub evicted_live: u64,
+    #[prost(uint64, tag = "7")]
+    pub evicted_over_limit: u64,
+    #[prost(uint64, tag = "8")]
+    pub refused: u64,
+    #[prost(uint32, tag = "9")]
+    pub hand: u32,
+    /// By their numbers.
+    #[prost(fixed32, repeated, tag = "10")]
+    pub domains: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, tag = "11")]
+    pub places: u32,
+    /// The places that are free, the next one to be used last. The others follow in order.
+    #[prost(uint32, repeated, tag = "12")]
+    pub free: ::prost::alloc::vec::Vec<u32>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Place {
     #[prost(fixed64, tag = "1")]
     pub key_high: u64,
+    #[prost(fixed64, tag = "2")]
+    pub key_low: u64,
+    #[prost(message, optional, tag = "3")]
+    pub bucket: ::core::option::Option<Bucket>,
+    #[prost(string, tag = "4")]
+    pub text: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "5")]
+    pub domain: u32,
+    #[prost(uint32, tag = "6")]
+    pub fill: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HoldOfKey {
     #[prost(fixed64, tag = "1")]
     pub key_high: u64,
+    #[prost(fixed64, tag = "2")]
+    pub key_low: u64,
+    #[prost(fixed64, tag = "3")]
+    pub end: u64,
+    #[prost(message, optional, tag = "4")]
+    pub id: ::core::option::Option<Id>,
+    #[prost(uint64, tag = "5")]
+    pub hits: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OncePart {

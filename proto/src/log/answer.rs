@@ -40,6 +40,11 @@ pub fn decode_answers(answers: Bytes) -> Result<Vec<Answered>, Malformed> {
     answers.into_iter().map(|found| read_answered(found, at)).collect()
 }
 
+/// One answer, with its own time.
+pub(super) fn answered(answered: &Answered) -> wire::Answer {
+    wire::Answer { at: Some(answered.at.into()), answer: Some(Kind::from(&answered.answer)) }
+}
+
 /// One answer, executed at `at` unless it says otherwise.
 pub(super) fn read_answered(found: wire::Answer, at: Now) -> Result<Answered, Malformed> {
     let answer = needed("an answer that is known", found.answer)?.try_into()?;
@@ -150,13 +155,13 @@ impl From<wire::Outcome> for Outcome {
 
 fn found(was: &Option<(Bucket, Box<str>)>) -> wire::Found {
     let Some((bucket, text)) = was else { return wire::Found::default() };
-    let _ = bucket;
-    wire::Found { bucket: Some(wire::Bucket::default()), text: cut(text).to_owned() }
+    wire::Found { bucket: Some(bucket.image().into()), text: cut(text).to_owned() }
 }
 
 fn read_found(found: wire::Found) -> Result<Option<(Bucket, Box<str>)>, Malformed> {
-    text(found.text)?;
-    Ok(None)
+    let Some(image) = found.bucket else { return Ok(None) };
+    let bucket = Bucket::from_image(image.try_into()?)?;
+    Ok(Some((bucket, text(found.text)?)))
 }
 
 fn not_done(why: NotDone) -> wire::NotDone {

@@ -17,6 +17,9 @@ pub enum Malformed {
         /// The number.
         found: i32,
     },
+    /// What no bucket can be.
+    #[error(transparent)]
+    Bucket(#[from] tollgate_core::bucket::BadBucket),
     /// More than is allowed.
     #[error("{found} {what} are more than {max}")]
     TooMany {

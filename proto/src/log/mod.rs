@@ -7,19 +7,27 @@
 mod answer;
 mod batch;
 mod bounds;
+mod bucket;
 mod call;
 mod charging;
 mod malformed;
 mod part;
 mod plain;
+mod snapshot;
 
 pub use answer::{decode_answers, encode_answers};
 pub use batch::{decode_batch, encode_batch, encode_call, encode_session, stamp_of, stamped};
 pub use bounds::{BATCH_BYTES_MAX, CALLS_MAX, CHARGES_MAX, FORGET_MAX, ITEMS_MAX, TEXT_BYTES_MAX};
 pub use malformed::Malformed;
+pub use snapshot::{BadSnapshot, Builder, CHUNK_BYTES, CHUNK_BYTES_MAX, Chunks, chunks};
 
 #[expect(unreachable_pub, clippy::too_many_lines, reason = "written by a program")]
-#[allow(dead_code)]
 mod generated {
     include!("../generated/tollgate.log.v1.rs");
 }
+
+#[cfg(test)]
+mod rig;
+
+#[cfg(test)]
+mod batch_tests;

@@ -7,10 +7,10 @@ use prost::bytes::Bytes;
 use tollgate_core::command::{Bounds, Once};
 use tollgate_core::idempotency::Entry;
 use tollgate_core::replica::{Answered, Head, Image, Replica, SessionImage};
-use tollgate_core::store::{Shard, ShardImage};
 use tollgate_core::time::{LogTime, Now};
 
-use super::{BadSnapshot, CHUNK_BYTES_MAX, shard};
+use super::shard::Coming;
+use super::{BadSnapshot, CHUNK_BYTES_MAX};
 use crate::log::answer::read_answered;
 use crate::log::generated as wire;
 use crate::log::malformed::Malformed;
@@ -23,7 +23,7 @@ pub struct Builder {
     image: Image,
     reached: Reached,
     /// The shard whose places are coming.
-    shard: Option<ShardImage>,
+    shard: Option<Coming>,
     /// The batch whose answers are coming: its session is the last one.
     batch: Option<(u64, Vec<Answered>)>,
     counted: wire::Tail,
@@ -90,17 +90,20 @@ impl Builder {
                 self.reach(Reached::Shards, "a shard")?;
                 self.end_shard()?;
                 self.counted.shards += 1;
-                self.shard = Some(shard::begin(found)?);
+                if self.counted.shards > self.image.head.shards as u64 {
+                    return Err(BadSnapshot::OutOfPlace("a shard"));
+                }
+                self.shard = Some(Coming::new(found)?);
             }
             Kind::Place(place) => {
                 let shard = self.shard.as_mut().ok_or(BadSnapshot::OutOfPlace("a place"))?;
                 self.counted.places += 1;
-                shard::add_place(shard, place)?;
+                shard.add_place(place)?;
             }
             Kind::Hold(hold) => {
                 let shard = self.shard.as_mut().ok_or(BadSnapshot::OutOfPlace("a hold"))?;
                 self.counted.holds += 1;
-                shard::add_hold(shard, hold)?;
+                shard.add_hold(hold)?;
             }
             Kind::Reservation(found) => {
                 self.reach(Reached::Reservations, "a reservation")?;
@@ -161,9 +164,9 @@ impl Builder {
     }
 
     fn end_shard(&mut self) -> Result<(), BadSnapshot> {
-        let Some(image) = self.shard.take() else { return Ok(()) };
+        let Some(coming) = self.shard.take() else { return Ok(()) };
         let at = self.image.shards.len();
-        let shard = Shard::from_image(image).map_err(|why| BadSnapshot::Shard { at, why })?;
+        let shard = coming.finish().map_err(|why| BadSnapshot::Shard { at, why })?;
         self.image.shards.push(Arc::new(shard));
         Ok(())
     }

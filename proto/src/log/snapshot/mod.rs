@@ -55,3 +55,6 @@ pub enum BadSnapshot {
     #[error(transparent)]
     Misfit(#[from] Misfit),
 }
+
+#[cfg(test)]
+mod snapshot_tests;
