@@ -8,7 +8,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tollgate_core::bucket::Bucket;
-use tollgate_core::command::{self, Answer, Call, Command, KeySlot};
+use tollgate_core::command::{self, Answer, Call, Charging, Command, KeySlot, NotDone, Rule};
+use tollgate_core::descriptor::Charge;
 use tollgate_core::key::{Key, KeySecret, ReservationId};
 use tollgate_core::replica::{Batch, Replica};
 use tollgate_core::store::{self, Slot};
@@ -19,6 +20,9 @@ use crate::done::Done as _;
 
 /// Groups that a reservation's name has a bit for.
 const ALL_GROUPS: u8 = 0b111;
+
+/// Ticks in which a sweep comes round everything.
+const TICKS: u32 = 30;
 
 /// Which ledger a decider is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,13 +125,43 @@ impl Double {
     }
 
     fn execute(&self, call: Call) -> Answered {
-        let batch = Batch { at: self.now(), session: None, calls: vec![call] };
-        execute(&self.replica, &batch)
+        execute(&self.replica, self.now(), call)
     }
 }
 
-fn execute(replica: &Mutex<Replica>, batch: &Batch) -> Answered {
-    let answered = replica.lock().apply(batch);
+fn execute(replica: &Mutex<Replica>, at: Now, call: Call) -> Answered {
+    let mut replica = replica.lock();
+    let is_preview = matches!(call.command, Command::Preview { .. });
+    let answered = apply(&mut replica, at, call.clone());
+    match call.command {
+        // A replica that does not look yet: a copy of it is charged.
+        Command::Preview { charges, rule } if answered.answer == MALFORMED => {
+            preview(&replica, at, charges, rule)
+        }
+        _ => {
+            assert!(!is_preview || matches!(answered.answer, Answer::Previewed { .. }));
+            answered
+        }
+    }
+}
+
+const MALFORMED: Answer = Answer::NotDone(NotDone::Malformed);
+
+fn preview(replica: &Replica, at: Now, charges: Vec<Charging>, rule: Rule) -> Answered {
+    let told = |charges, rule| {
+        let call = Call { once: None, command: Command::Charge { charges, rule } };
+        match apply(&mut replica.clone(), at, call).answer {
+            Answer::Outcomes(outcomes) => outcomes,
+            other => panic!("{other:?}"),
+        }
+    };
+    let peek = |charging: &Charging| Charging { charge: Charge::Hits(0), ..charging.clone() };
+    let found = told(charges.iter().map(peek).collect(), Rule::Each);
+    Answered { answer: Answer::Previewed { found, outcomes: told(charges, rule) }, at }
+}
+
+fn apply(replica: &mut Replica, at: Now, call: Call) -> Answered {
+    let answered = replica.apply(&Batch { at, session: None, calls: vec![call] });
     let one = &answered[0];
     Answered { answer: one.answer.clone(), at: one.at }
 }
@@ -142,14 +176,14 @@ impl Replicated for Double {
         let (replica, time) = (Arc::clone(&self.replica), Arc::clone(&self.time));
         let clock = Arc::clone(&self.clock);
         let answered = async move {
+            // Whoever asks first is answered first, as in a queue; and nobody at once.
+            let answered = match failure {
+                Some(failure) => Err(failure),
+                None => Ok(execute(&replica, time.now(clock.monotonic()), call)),
+            };
             tokio::task::yield_now().await;
-            if let Some(failure) = failure {
-                return Err(failure);
-            }
-            let now = time.now(clock.monotonic());
-            let answered = execute(&replica, &Batch { at: now, session: None, calls: vec![call] });
             tokio::task::yield_now().await;
-            Ok(answered)
+            answered
         };
         answered.boxed()
     }
@@ -168,8 +202,10 @@ impl Replicated for Double {
     }
 
     fn totals(&self) -> Totals {
-        // As whoever leads does once a second.
-        let _ = self.execute(Call { once: None, command: Command::Tick });
+        // As whoever leads does once a second, until the sweep has come round.
+        for _ in 0..TICKS {
+            self.execute(Call { once: None, command: Command::Tick });
+        }
         let totals = self.replica.lock().totals();
         Totals {
             keys: totals.keys,

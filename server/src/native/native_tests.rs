@@ -273,8 +273,6 @@ fn a_replicated_ledger_that_does_not_answer_has_words_for_it() {
         (NotDone::AnswersFull.into(), "overloaded", Code::Unavailable, false),
         (NotDone::Malformed.into(), "internal", Code::Internal, true),
     ] {
-        // A named limit charges by itself: of a full ledger something may have been charged.
-        let may_be_executed = may_be_executed || failure == NotDone::Full.into();
         let told = |failed: Failure| (failed.word(), failed.code(), failed.may_be_executed());
         let failed = failing(failure).check(&check(1), CALL).done().unwrap_err();
         assert_eq!(told(failed), (word, code, may_be_executed), "{failure:?}");
