@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use tollgate_core::time::Clock;
+use tollgate_raft::gateway::seat::watcher;
 use tollgate_raft::gateway::{self, Denials, Gateway};
-use tollgate_raft::machine::Watcher;
 use tollgate_raft::network::{TcpDial, incoming};
 use tollgate_raft::node::{Cluster, Options, Parts, Phase, system_random};
 use tollgate_raft::snapshot::Work;
@@ -99,7 +99,6 @@ fn start(
     denials: &Arc<Denials>,
 ) -> anyhow::Result<Cluster> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let denials = Arc::clone(denials);
     let parts = Parts {
         clock,
         dial: Arc::new(TcpDial),
@@ -107,7 +106,7 @@ fn start(
         random: system_random(),
         seed: None,
         work: Work::Aside,
-        watcher: Arc::new(move |group| Arc::new(denials.watching(group)) as Arc<dyn Watcher>),
+        watcher: watcher(denials),
     };
     Ok(Cluster::start(options, parts)?)
 }
