@@ -87,8 +87,8 @@ struct State {
     delay: Duration,
     /// Of all nodes.
     denials: Vec<Arc<Denials>>,
-    /// Every batch that was applied.
-    log: Vec<Batch>,
+    /// Every batch that was applied; none, if they are not kept.
+    log: Option<Vec<Batch>>,
 }
 
 impl MemoryGroup {
@@ -117,7 +117,12 @@ impl MemoryGroup {
 
     /// Every batch that was applied, in order.
     pub fn log(&self) -> Vec<Batch> {
-        self.state.lock().log.clone()
+        self.state.lock().log.clone().unwrap_or_default()
+    }
+
+    /// Whether [`Self::log`] tells of batches; otherwise they cost no memory.
+    pub fn keep_log(&self, keep: bool) {
+        self.state.lock().log = keep.then(Vec::new);
     }
 
     fn propose(&self, me: NodeId, term: u64, data: Bytes) -> Proposed {
@@ -161,7 +166,9 @@ impl MemoryGroup {
         for denials in &state.denials {
             denials.forgot(self.id, index, &keys);
         }
-        state.log.push(batch);
+        if let Some(log) = &mut state.log {
+            log.push(batch);
+        }
         Committed { index, reply: log::encode_answers(&answers) }
     }
 }
@@ -271,7 +278,7 @@ impl MemoryCluster {
     ) -> (Arc<Self>, Vec<(Arc<Gateway>, Running)>) {
         let group = |id: GroupId| {
             let leader = (1 + u64::from(id - 1) % nodes.max(1), 1);
-            let state = Mutex::new(State { term: 1, ..State::default() });
+            let state = Mutex::new(State { term: 1, log: Some(Vec::new()), ..State::default() });
             let leader = watch::Sender::new(Some(leader));
             Arc::new(MemoryGroup { id, clock: Arc::clone(clock), state, leader })
         };

@@ -109,6 +109,11 @@ impl Gateway {
         rule: &Rule,
         when: When,
     ) -> Result<Answered, Unavailable> {
+        if charges.is_empty() && call.once.is_none() {
+            let at = self.groups.first().and_then(|one| one.group.last_stamp());
+            let at = at.map(|(at, _)| at).unwrap_or_default();
+            return Ok(Answered { answer: Answer::Outcomes(Vec::new()), at, index: 0 });
+        }
         let remembered =
             if call.once.is_none() { self.remembered(charges, when.asked) } else { Vec::new() };
         let Some(&(_, (_, at))) = remembered.first() else {

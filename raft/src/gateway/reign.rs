@@ -1,53 +1,37 @@
 //! A leader's time: it goes on from its log's latest stamp.
-//!
-//! What passed since that stamp came is known by this node's clock, which may be faster than the one
-//! of the leader before by as much as two clocks differ; so a part of it is left out. No term's time
-//! is then ahead of real time or behind the last one's.
 
-use tollgate_core::time::{Clock, LogClock, LogTime, Monotonic, Now, Wall};
-
-/// This part of the time since the latest stamp is left out: more than two clocks differ.
-const DRIFT_PART: u32 = 1_000;
+use tollgate_core::time::{Clock, LogClock, Monotonic, Now};
 
 /// A term in which this node leads.
 pub(super) struct Reign {
     pub(super) term: u64,
     clock: LogClock,
-    /// Epoch time minus log time, as the leader before had it.
-    offset_nanos: i64,
     last: Now,
 }
 
 impl Reign {
-    /// A term that begins now, in a log whose latest stamp is `last`, if it has any.
+    /// A term that begins now, in a log whose latest stamp is `last`, if it has any, and came when it
+    /// says.
     pub(super) fn begin(term: u64, last: Option<(Now, Monotonic)>, clock: &dyn Clock) -> Self {
-        let (monotonic, wall) = (clock.monotonic(), clock.wall());
+        let monotonic = clock.monotonic();
         let Some((last, received)) = last else {
-            let clock = LogClock::new(monotonic, wall);
-            return Self { term, clock, offset_nanos: 0, last: Now::default() };
+            let clock = LogClock::new(monotonic, clock.wall());
+            return Self { term, clock, last: Now::default() };
         };
-        let passed = monotonic.since(received);
-        let log: LogTime = last.log.plus(passed - passed / DRIFT_PART);
-        let offset = i128::from(last.epoch.as_nanos()) - i128::from(last.log.as_nanos());
-        // Both are instants of this century.
-        let offset_nanos = i64::try_from(offset).unwrap_or(0);
-        let clock = LogClock::new(monotonic, Wall::from_nanos(log.as_nanos()));
-        Self { term, clock, offset_nanos, last }
+        let clock = LogClock::resume(last, monotonic.since(received), monotonic);
+        Self { term, clock, last }
     }
 
     /// The next stamp; never before one that was given out, in this term or an earlier one.
     pub(super) fn stamp(&mut self, clock: &dyn Clock) -> Now {
         let Now { log, epoch } = self.clock.now(clock.monotonic());
-        let epoch = Wall::from_nanos(epoch.as_nanos().saturating_add_signed(self.offset_nanos));
         self.last = Now { log: log.max(self.last.log), epoch: epoch.max(self.last.epoch) };
         self.last
     }
 
     /// Moves epoch time toward the wall clock. Called about once a second.
     pub(super) fn discipline(&self, clock: &dyn Clock) {
-        let offset = self.offset_nanos.checked_neg().unwrap_or(0);
-        let wall = Wall::from_nanos(clock.wall().as_nanos().saturating_add_signed(offset));
-        self.clock.discipline(clock.monotonic(), wall);
+        self.clock.discipline(clock.monotonic(), clock.wall());
     }
 }
 
@@ -55,7 +39,7 @@ impl Reign {
 mod tests {
     use std::time::Duration;
 
-    use tollgate_core::time::ManualClock;
+    use tollgate_core::time::{LogTime, ManualClock, Wall};
 
     use super::*;
 
@@ -79,9 +63,10 @@ mod tests {
             let clock = ManualClock::starting_at(Wall::from_nanos(wall));
             let last = (now(START, START + 7), clock.monotonic());
             clock.advance(SECOND * 10);
-            let mut reign = Reign::begin(2, Some(last), &clock);
-            let passed = 10_000_000_000 - 10_000_000;
-            assert_eq!(reign.stamp(&clock), now(START + passed, START + 7 + passed));
+            let stamp = Reign::begin(2, Some(last), &clock).stamp(&clock);
+            let (log, epoch) = (stamp.log.since(last.0.log), stamp.epoch.since(last.0.epoch));
+            assert_eq!(log, epoch);
+            assert!(log < SECOND * 10 && log > SECOND * 9, "{log:?}");
         }
     }
 
