@@ -1,17 +1,16 @@
 //! What a request would be told, spending nothing.
 //!
-//! It charges copies of the buckets that the request meets, by the same code as a decision, so the
-//! two agree on everything but a full ledger, which only a real charge meets.
+//! [`store::preview`] charges copies of the buckets that the request meets, by the same code as a
+//! decision; a replicated ledger does so itself.
 
 use std::sync::Arc;
 
-use tollgate_core::bucket::{Bucket, Outcome};
+use tollgate_core::bucket::Outcome;
 use tollgate_core::command::{Answer, Command};
 use tollgate_core::decision::{Code, Decision};
-use tollgate_core::descriptor::{Charge, Request};
-use tollgate_core::key::Key;
-use tollgate_core::plan::{Operation, Plan};
-use tollgate_core::store::Held;
+use tollgate_core::descriptor::Request;
+use tollgate_core::plan::Plan;
+use tollgate_core::store;
 use tollgate_core::time::Now;
 
 use super::{
@@ -81,51 +80,11 @@ fn look(
     active: &Active,
     now: Now,
 ) -> (Vec<Outcome>, Vec<Outcome>) {
-    let mut copies = Copies { ledger, now, buckets: Vec::new() };
-    let found = plan.operations.iter().map(|operation| copies.peek(operation)).collect();
-    let mut outcomes: Vec<_> =
-        plan.operations.iter().map(|operation| copies.charge(operation)).collect();
-    let is_denied =
-        || Decision::of(plan, &outcomes, active.answers.modes).overall == Code::OverLimit;
-    if is_atomic(plan) && is_denied() {
-        for (outcome, operation) in outcomes.iter_mut().zip(&plan.operations) {
-            if !outcome.over {
-                let peek = copies.peek(operation);
-                *outcome = Outcome { over: false, retry_after: None, ..peek };
-            }
-        }
-    }
+    let passes = |outcomes: &[Outcome]| {
+        let decision = || Decision::of(plan, outcomes, active.answers.modes);
+        !is_atomic(plan) || decision().overall == Code::Ok
+    };
+    let see = |key| ledger.seen(key, now);
+    let store::Preview { found, outcomes } = store::preview(&plan.operations, now, see, passes);
     (found, outcomes)
-}
-
-/// Copies of buckets and of what is held of them, made when they are first met.
-struct Copies<'a> {
-    ledger: &'a LocalLedger,
-    now: Now,
-    buckets: Vec<(Key, Bucket, Held)>,
-}
-
-impl Copies<'_> {
-    fn charge(&mut self, operation: &Operation<'_>) -> Outcome {
-        let (quota, charge, now) = (&operation.quota, operation.charge, self.now);
-        let mut known = self.buckets.iter_mut();
-        if let Some((_, bucket, held)) = known.find(|(key, ..)| *key == operation.key) {
-            return held.charge(bucket, quota, charge, now);
-        }
-        let (mut bucket, held) = self.copy(operation);
-        let outcome = held.charge(&mut bucket, quota, charge, now);
-        self.buckets.push((operation.key, bucket, held));
-        outcome
-    }
-
-    /// What is there now, without the charge.
-    fn peek(&self, operation: &Operation<'_>) -> Outcome {
-        let (mut bucket, held) = self.copy(operation);
-        held.charge(&mut bucket, &operation.quota, Charge::Hits(0), self.now)
-    }
-
-    fn copy(&self, operation: &Operation<'_>) -> (Bucket, Held) {
-        let (live, held) = self.ledger.seen(operation.key, self.now);
-        (live.unwrap_or_else(|| Bucket::fresh(&operation.quota, self.now)), held)
-    }
 }
