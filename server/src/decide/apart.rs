@@ -97,9 +97,7 @@ impl Decider {
             .map(|(one, _)| Operation { quota: one.quota.shared_by(voters), ..*one })
             .collect();
         let told = |own: &[Outcome]| told(plan, &wanted, own);
-        let passes = |own: &[Outcome]| {
-            !is_atomic(plan) || Decision::of(plan, &told(own), modes).overall == Code::Ok
-        };
+        let passes = |own: &[Outcome]| Decision::of(plan, &told(own), modes).overall == Code::Ok;
         let own = self.charge_own(&own, is_atomic(plan), now, passes)?;
         wanted.iter().copied().for_each(metrics::count_unavailable_answer);
         let outcomes = told(&own);

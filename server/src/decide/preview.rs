@@ -1,7 +1,7 @@
 //! What a request would be told, spending nothing.
 //!
 //! [`store::preview`] charges copies of the buckets that the request meets, by the same code as a
-//! decision.
+//! decision; a replicated ledger does so itself.
 
 use std::sync::Arc;
 
@@ -80,11 +80,11 @@ fn look(
     active: &Active,
     now: Now,
 ) -> (Vec<Outcome>, Vec<Outcome>) {
-    let see = |key| ledger.seen(key, now);
-    let modes = active.answers.modes;
     let passes = |outcomes: &[Outcome]| {
-        !is_atomic(plan) || Decision::of(plan, outcomes, modes).overall == Code::Ok
+        let decision = || Decision::of(plan, outcomes, active.answers.modes);
+        !is_atomic(plan) || decision().overall == Code::Ok
     };
+    let see = |key| ledger.seen(key, now);
     let store::Preview { found, outcomes } = store::preview(&plan.operations, now, see, passes);
     (found, outcomes)
 }

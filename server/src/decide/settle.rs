@@ -151,6 +151,8 @@ impl Decider {
             Err(NotAnswered::NotDone(NotDone::UnknownReservation)) if terms.once.is_some() => {
                 Ok(Vec::new())
             }
+            // Nothing is settled by looking.
+            Err(NotAnswered::TimedOut) => Err(Unavailable::NotSent.into()),
             Err(error) => Err(error.into()),
         }
     }

@@ -195,6 +195,7 @@ where
         None
     }
 }
+
 impl<S> Stream for Answers<S>
 where
     S: Stream<Item = Result<CheckStreamRequest, Status>> + Unpin,
