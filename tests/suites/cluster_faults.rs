@@ -68,7 +68,7 @@ async fn under(
 /// Hits that the watched key has by now.
 fn hits(cluster: &Cluster, limit: &str) -> anyhow::Result<usize> {
     let node = cluster.nodes().first().context("no node")?;
-    let found = node.asked(&["counters", "find", "--contains", limit])?;
+    let found = node.asked(&["counters", "find", limit])?;
     let counters = found["counters"].as_array().context("no counters")?;
     ensure!(counters.len() == 1, "{found}");
     let hits = counters[0]["hits"].as_u64().context("no hits")?;
