@@ -109,9 +109,9 @@ fn expect_agreement(decider: &Decider, random: &mut Random, place: &str) -> Met 
     let request =
         Request { domain: asked.domain, descriptors: &descriptors, hits_addend: asked.hits_addend };
     let active = decider.active();
-    let before = (buckets(decider), decider.totals());
+    let before = (decider.totals(), buckets(decider));
     let previewed = decider.preview(&active, &request, Terms::default()).done().unwrap();
-    assert_eq!((buckets(decider), decider.totals()), before, "{place}: a preview left a trace");
+    assert_eq!((decider.totals(), buckets(decider)), before, "{place}: a preview left a trace");
     let checked = decider.check(&active, &request, Terms::default()).done().unwrap();
     // All of it: codes, what remains, when it resets, which limit is told.
     assert_eq!(previewed.decision, checked.decision, "{place}: {request:?}");
