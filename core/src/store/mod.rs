@@ -9,6 +9,7 @@ mod eviction;
 mod holding;
 mod holds;
 mod image;
+mod preview;
 #[cfg(test)]
 mod rig;
 mod saved;
@@ -22,6 +23,7 @@ mod together;
 pub use asked::{Asked, Text};
 pub use holds::Held;
 pub use image::{BadImage, HoldImage, ShardImage, SlotImage};
+pub use preview::{Preview, preview};
 pub use saved::Saved;
 pub use settle::{Cost, Part, Settled, Unsettled, release, settle};
 pub use shard::{Bounds, Refused, Shard, Slot, Stats};

@@ -170,6 +170,8 @@ impl Machine {
 }
 
 #[cfg(test)]
+mod counters_tests;
+#[cfg(test)]
 mod group_tests;
 #[cfg(test)]
 mod rig;

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use tollgate_proto::log::{Builder, Chunks, chunks};
+
 use super::View;
 use crate::meta::{META_GROUP, Meta};
 use crate::snapshot::BadSnapshot;
@@ -10,14 +12,14 @@ use crate::snapshot::BadSnapshot;
 /// copies no more of it.
 pub(crate) enum Parts {
     Meta(Option<Meta>),
-    Counters,
+    Counters(Box<Chunks>),
 }
 
 impl View {
     pub(crate) fn into_parts(self) -> Parts {
         match self {
             Self::Meta(meta) => Parts::Meta(Some(meta)),
-            Self::Counters(_) => Parts::Counters,
+            Self::Counters(view) => Parts::Counters(Box::new(chunks(*view))),
         }
     }
 }
@@ -28,7 +30,7 @@ impl Iterator for Parts {
     fn next(&mut self) -> Option<Bytes> {
         match self {
             Self::Meta(meta) => meta.take().map(|meta| meta.encode()),
-            Self::Counters => None,
+            Self::Counters(chunks) => chunks.next(),
         }
     }
 }
@@ -36,14 +38,14 @@ impl Iterator for Parts {
 /// A state that is made of its parts.
 pub(crate) enum Assembly {
     Meta(Option<Meta>),
-    Counters,
+    Counters(Box<Builder>),
 }
 
 impl Assembly {
     pub(crate) fn of(group: u32) -> Self {
         match group {
             META_GROUP => Self::Meta(None),
-            _ => Self::Counters,
+            _ => Self::Counters(Box::default()),
         }
     }
 
@@ -57,14 +59,17 @@ impl Assembly {
                 *known = Some(read.map_err(bad_state)?);
                 Ok(())
             }
-            Self::Counters => Err(bad_state("counters")),
+            Self::Counters(builder) => builder.push(part).map_err(bad_state),
         }
     }
 
     pub(crate) fn finish(self) -> Result<View, BadSnapshot> {
         match self {
             Self::Meta(meta) => meta.map(View::Meta).ok_or(BadSnapshot::Early),
-            Self::Counters => Err(bad_state("counters")),
+            Self::Counters(builder) => {
+                let replica = builder.finish().map_err(bad_state)?;
+                Ok(View::Counters(Box::new(replica.view())))
+            }
         }
     }
 }

@@ -4,9 +4,10 @@ use std::hash::Hasher as _;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use tollgate_proto::log::CHUNK_BYTES_MAX;
 
 /// Bytes of a frame: of a part of the state that is as long as any may be, and of what goes before it.
-pub const FRAME_BYTES_MAX: usize = (4 << 20) + 64;
+pub const FRAME_BYTES_MAX: usize = CHUNK_BYTES_MAX + 64;
 
 const PREFIX_LEN: usize = 5;
 
