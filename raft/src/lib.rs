@@ -13,3 +13,6 @@ pub mod snapshot;
 pub mod status;
 pub mod testing;
 pub mod types;
+
+#[cfg(test)]
+mod sim;

@@ -13,7 +13,7 @@ use crate::process::{self, cargo};
 use crate::skips::{self, LeftOut};
 use crate::stopwatch::Stopwatch;
 use crate::workspace::Workspace;
-use crate::{arrows, test, tidy};
+use crate::{arrows, sim as simulation, test, tidy};
 
 struct Stage {
     name: &'static str,
@@ -22,13 +22,14 @@ struct Stage {
     run: fn(&Workspace) -> Result<Option<String>>,
 }
 
-const STAGES: [Stage; 6] = [
+const STAGES: [Stage; 7] = [
     Stage { name: "fmt", about: "formatting", run: fmt },
     Stage { name: "house", about: "house checks: arrows and tidy", run: house },
     Stage { name: "clippy", about: "lints, warnings are errors", run: clippy },
     Stage { name: "doc", about: "documentation, warnings are errors", run: doc },
     Stage { name: "deny", about: "licences, bans and sources of dependencies", run: deny },
     Stage { name: "test", about: "every test, doc tests included", run: test },
+    Stage { name: "sim", about: "seeds of the cluster in simulation", run: sim },
 ];
 
 const ADVISORIES: (&str, &str) =
@@ -120,6 +121,10 @@ fn deny(_workspace: &Workspace) -> Result<Option<String>> {
 
 fn test(workspace: &Workspace) -> Result<Option<String>> {
     test::run_tests(workspace, &[]).map(|()| None)
+}
+
+fn sim(_workspace: &Workspace) -> Result<Option<String>> {
+    simulation::run_ci().map(|()| None)
 }
 
 fn minutes(duration: Duration) -> f64 {

@@ -6,7 +6,8 @@ cargo xtask VERB: the one door to this workspace's checks, tests and benches
 
 Every day
   ci                 everything that must hold before a change lands; never writes to the
-                     source tree. Stages: fmt, house (arrows + tidy), clippy, doc, deny, test.
+                     source tree. Stages: fmt, house (arrows + tidy), clippy, doc, deny, test,
+                     sim (a minute of seeds).
                      Stops at the first stage that fails; always ends with a table of minutes
                      and the list of what was left out and why.
   fix                what ci complains about and a machine can mend: cargo fmt, clippy --fix,
@@ -39,8 +40,13 @@ Searching
                      toolchain; installs cargo-fuzz into target/. Writes fuzz/corpus, and to fuzz/regressions what
                      broke a promise; ordinary tests replay both.
 
+  sim [--seeds N] [--from F]
+                     the cluster in simulation, 200 seeds from 1 on: nodes, network, clocks, faults
+                     and callers of one seed, judged by the invariants in raft/src/sim. A broken
+                     seed prints the end of what happened.
+  sim --seed S       one seed again; everything that happened if it is broken.
+
 Nothing behind these yet; they say so and exit with 2
-  sim                seeded simulation of many nodes in virtual time
   soak               hours of load with faults
 
 Environment

@@ -7,10 +7,7 @@ use std::process::ExitCode;
 
 use crate::EXIT_USAGE;
 
-const COMING: [(&str, &str); 2] = [
-    ("sim", "a seeded simulation of many nodes in virtual time, one invariant a file"),
-    ("soak", "hours of load with faults against real processes"),
-];
+const COMING: [(&str, &str); 1] = [("soak", "hours of load with faults against real processes")];
 
 /// The answer to a verb that is still to come, `None` for any other verb.
 pub(crate) fn answer(verb: &str) -> Option<ExitCode> {

@@ -14,6 +14,7 @@ mod help;
 mod later;
 mod process;
 mod setup;
+mod sim;
 mod skips;
 mod stopwatch;
 mod test;
@@ -50,7 +51,7 @@ fn dispatch(verb: &str, rest: &[String]) -> Result<ExitCode> {
     if let Some(exit) = later::answer(verb) {
         return Ok(exit);
     }
-    let takes_args = matches!(verb, "test" | "bench" | "fuzz");
+    let takes_args = matches!(verb, "test" | "bench" | "fuzz" | "sim");
     if let (false, Some(extra)) = (takes_args, rest.first()) {
         return Ok(usage(&format!("`{verb}` takes no argument, found `{extra}`")));
     }
@@ -65,6 +66,7 @@ fn dispatch(verb: &str, rest: &[String]) -> Result<ExitCode> {
         "setup" => println!("{}", setup::envoy(&workspace)?.display()),
         "bench" => return bench::run(&workspace, rest),
         "fuzz" => return fuzz::run(&workspace, rest),
+        "sim" => return sim::run(&workspace, rest),
         _ => return Ok(usage(&format!("there is no verb `{verb}`"))),
     }
     Ok(ExitCode::SUCCESS)

@@ -26,6 +26,8 @@ use tollgate_core::limit::Quota;
 use tollgate_core::time::{LogTime, Monotonic, Now, Wall};
 
 use super::groups::GroupId;
+#[cfg(test)]
+use crate::sim::planted::{self, Planted};
 
 /// Denials that are remembered where nobody says otherwise: about 15 MiB when it is full.
 pub const DENIALS_MAX: usize = 65_536;
@@ -97,6 +99,10 @@ impl Denials {
     /// The entry at `index` of a group gave back or forgot something of these keys.
     pub fn forgot(&self, group: GroupId, index: u64, keys: &[Key]) {
         if keys.is_empty() {
+            return;
+        }
+        #[cfg(test)]
+        if planted::is(Planted::LastingDenials) {
             return;
         }
         self.raise(group, index);

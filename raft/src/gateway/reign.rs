@@ -2,6 +2,9 @@
 
 use tollgate_core::time::{Clock, LogClock, Monotonic, Now};
 
+#[cfg(test)]
+use crate::sim::planted::{self, Planted};
+
 /// A term in which this node leads.
 pub(super) struct Reign {
     pub(super) term: u64,
@@ -18,6 +21,10 @@ impl Reign {
             let clock = LogClock::new(monotonic, clock.wall());
             return Self { term, clock, last: Now::default() };
         };
+        #[cfg(test)]
+        if planted::is(Planted::LeadersWallClock) {
+            return Self { term, clock: LogClock::new(monotonic, clock.wall()), last };
+        }
         let clock = LogClock::resume(last, monotonic.since(received), monotonic);
         Self { term, clock, last }
     }

@@ -52,6 +52,16 @@ pub trait Watcher: Send + Sync {
 
     /// The state is another now, that of `index`: nothing that was remembered holds any more.
     fn installed(&self, index: u64);
+
+    /// The entry was executed, and this is the state after it.
+    #[cfg(test)]
+    fn applied(&self, _id: LogId, _data: &Bytes, _machine: &Machine) {}
+
+    /// The number of a simulated node.
+    #[cfg(test)]
+    fn node(&self) -> u64 {
+        0
+    }
 }
 
 /// Is told and does nothing.

@@ -11,6 +11,8 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 
 use super::{Machine, SharedMachine, View, Watcher};
 use crate::log::MemoryLog;
+#[cfg(test)]
+use crate::sim::planted;
 use crate::snapshot::{SnapshotData, Work};
 use crate::types::{Entry, LogId, Membership, Reply, SnapshotMeta, Types};
 
@@ -42,17 +44,23 @@ impl StateMachine {
         self.forgot.clear();
         let index = entry.log_id.index;
         let mut state = self.shared.state.lock();
-        state.applied = Some(entry.log_id);
+        #[cfg(test)]
+        let (executed, entry) =
+            planted::entry(entry, state.applied, &mut state.machine, self.watcher.node());
+        let id = entry.log_id;
+        state.applied = Some(id);
         let reply = match entry.payload {
             EntryPayload::Blank => Bytes::new(),
             EntryPayload::Normal(data) => {
                 state.machine.apply(&data.0, is_awaited, &mut self.forgot)
             }
             EntryPayload::Membership(members) => {
-                state.membership = Membership::new(Some(entry.log_id), members);
+                state.membership = Membership::new(Some(id), members);
                 Bytes::new()
             }
         };
+        #[cfg(test)]
+        self.watcher.applied(id, &executed, &state.machine);
         drop(state);
         if !self.forgot.is_empty() {
             self.watcher.forgot(index, &self.forgot);
