@@ -101,7 +101,8 @@ impl Replicated for ReplicatedLedger {
 
     fn now(&self) -> Now {
         let latest = self.groups.iter().map(|group| group.machine().latest());
-        latest.reduce(|a, b| Now { log: a.log.max(b.log), epoch: a.epoch.max(b.epoch) })
+        latest
+            .reduce(|a, b| Now { log: a.log.max(b.log), epoch: a.epoch.max(b.epoch) })
             .unwrap_or_default()
     }
 

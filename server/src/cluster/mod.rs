@@ -103,9 +103,8 @@ fn listen(cluster: &Cluster, own: &cluster::Member) -> SocketAddr {
 
 fn options(cluster: &Cluster, name: &str, config: &Config) -> anyhow::Result<Options> {
     let secret = Secret::new(cluster.secret.as_bytes().to_vec()).context("cluster.secret")?;
-    let address = |(name, member): (&String, &cluster::Member)| {
-        (name.clone(), member.address.clone())
-    };
+    let address =
+        |(name, member): (&String, &cluster::Member)| (name.clone(), member.address.clone());
     // Each group holds its part of what the node may hold; room for an uneven spread is the
     // shards' own.
     let groups = usize::try_from(cluster.groups)?;

@@ -141,7 +141,9 @@ fn ledger(
     clock: Arc<dyn Clock>,
     denials: Arc<Denials>,
 ) -> anyhow::Result<(Arc<ReplicatedLedger>, gateway::Running)> {
-    let (gateway, running) = Gateway::of_cluster(cluster, clock, denials, gateway::Options::default()).context("no cluster")?;
+    let (gateway, running) =
+        Gateway::of_cluster(cluster, clock, denials, gateway::Options::default())
+            .context("no cluster")?;
     let ledger = ReplicatedLedger::new(cluster.clone(), gateway).context("no cluster")?;
     Ok((Arc::new(ledger), running))
 }
