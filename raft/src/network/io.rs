@@ -216,7 +216,7 @@ mod tests {
         let mut accepted = bounded(incoming).next().await.unwrap().unwrap();
         accepted.connect_info().set();
         let later = async {
-            tokio::time::sleep(2 * STRANGER_TIMEOUT).await;
+            tokio::time::sleep(2 * STRANGER_TIMEOUT).await; // tidy: virtual time
             theirs[0].write_all(b"x").await.unwrap();
         };
         let mut byte = [0; 1];
