@@ -172,6 +172,12 @@ reasons! {
     NoRoom = "no_room", "NO_ROOM";
     /// The node counts as many keys as it may.
     LedgerFull = "ledger_full", "LEDGER_FULL";
+    /// As many calls wait for the node's cluster as may.
+    Overloaded = "overloaded", "OVERLOADED";
+    /// The node's cluster has no leader that can be reached.
+    NoLeader = "no_leader", "NO_LEADER";
+    /// The node's cluster did not answer in time.
+    TimedOut = "timed_out", "TIMED_OUT";
     /// The node has no right configuration yet.
     NotLoaded = "not_loaded", "NOT_LOADED";
     /// A fault of the node.
@@ -187,6 +193,9 @@ impl Reason {
                 | Self::ReservationsFull
                 | Self::NoRoom
                 | Self::LedgerFull
+                | Self::Overloaded
+                | Self::NoLeader
+                | Self::TimedOut
                 | Self::NotLoaded
                 | Self::Internal
         )

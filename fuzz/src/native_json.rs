@@ -42,7 +42,8 @@ pub fn native_json(data: &[u8]) {
         match PATHS.get(usize::from(first.wrapping_sub(b'0'))) {
             Some(path) => {
                 let body = named(body, &newest);
-                let answer = Json(&rig.native).post(path, &HeaderMap::new(), &body);
+                let answer =
+                    at_once(Json(&rig.native).post(path, &HeaderMap::new(), &body)).flatten();
                 assert!(answer.is_some(), "no {path}");
                 let told = answer.map(told).unwrap_or_default();
                 if let Some(name) = told["reservation"].as_str().filter(|name| !name.is_empty()) {

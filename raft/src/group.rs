@@ -57,6 +57,10 @@ pub struct GroupStatus {
     pub committed: Option<u64>,
     /// The last entry that this node applied.
     pub applied: Option<u64>,
+    /// The last entry of this node's newest snapshot.
+    pub snapshot: Option<u64>,
+    /// Snapshots that this node took over from a leader.
+    pub installed: u64,
     /// The names of those who vote.
     pub voters: Vec<String>,
     /// `leader`, `follower`, `candidate`, `learner` or `stopped`.
@@ -182,6 +186,8 @@ impl Group {
             last: metrics.last_log_index,
             committed: metrics.local_committed.map(|id| id.index),
             applied: metrics.last_applied.map(|id| id.index),
+            snapshot: metrics.snapshot.map(|id| id.index),
+            installed: self.machine.installed(),
             voters: membership.voter_ids().map(name).collect(),
             state: match (&metrics.running_state, metrics.state) {
                 (Err(_), _) | (Ok(()), ServerState::Shutdown) => "stopped",

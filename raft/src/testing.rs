@@ -242,7 +242,7 @@ impl OneGroup for Chair {
         let mut leader = self.group.leader.subscribe();
         Box::pin(async move {
             if leader.changed().await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         })
     }

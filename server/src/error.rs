@@ -30,8 +30,7 @@ impl CallError {
         match self {
             Self::Unreadable(_) | Self::Refused(_) => "bad_request",
             Self::NoRoom(_) => "no_room",
-            Self::Unavailable(Unavailable::LedgerFull) => "ledger_full",
-            Self::Unavailable(Unavailable::NotLoaded) => "not_loaded",
+            Self::Unavailable(unavailable) => unavailable.word(),
         }
     }
 
@@ -39,6 +38,7 @@ impl CallError {
     pub fn http_status(&self) -> StatusCode {
         match self {
             Self::Unreadable(_) | Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::Unavailable(Unavailable::Senseless) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoRoom(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -53,7 +53,8 @@ impl From<CallError> for Status {
             | CallError::Unavailable(Unavailable::NotLoaded) => Self::unknown(text),
             CallError::Unreadable(_) | CallError::Refused(_) => Self::invalid_argument(text),
             CallError::NoRoom(no_room) => no_room.into(),
-            CallError::Unavailable(Unavailable::LedgerFull) => Self::unavailable(text),
+            CallError::Unavailable(Unavailable::Senseless) => Self::internal(text),
+            CallError::Unavailable(_) => Self::unavailable(text),
         }
     }
 }

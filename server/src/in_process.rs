@@ -2,6 +2,7 @@
 //! as over gRPC, without a connection.
 
 use std::fmt;
+use std::future::Future;
 
 use tollgate_client::{
     Check, Decide, Decision, Error, Executed, Reason, Reservation, Settled, Ticket, wire,
@@ -9,7 +10,7 @@ use tollgate_client::{
 use tollgate_proto::v1::CheckBatchRequest;
 
 use crate::access::{ListenerPermissions, PermissionSet};
-use crate::guard::guarded;
+use crate::guard::guarded_future;
 use crate::native::{Call, Failure, Native};
 
 /// What `Authorization` failures are counted under; nobody shows any here.
@@ -33,21 +34,20 @@ impl InProcess {
         let listener = ListenerPermissions { listener: LISTENER, everybody: permissions };
         Self { native: native.at(listener) }
     }
-
-    /// Runs `answer`; a panic costs this call only.
-    fn ask<T>(
-        &self,
-        answer: impl FnOnce(&Native, Call<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Error> {
-        let answer = || answer(&self.native, Call::default());
-        Ok(guarded(answer, || Err(Failure::Internal))?)
-    }
 }
+
+/// Waits for `answer`; a panic costs this call only.
+async fn told<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
+    Ok(guarded_future(answer, || Err(Failure::Internal)).await?)
+}
+
+/// Nothing is shown, and nothing but the client's own patience bounds the wait.
+const CALL: Call<'_> = Call { authorization: None, deadline: None };
 
 impl Decide for InProcess {
     async fn check(&self, check: &Check) -> Result<Decision, Error> {
         let message = wire::check_request(check, None);
-        wire::decision(self.ask(|native, call| native.check(&message, call))?)
+        wire::decision(told(self.native.check(&message, CALL)).await?)
     }
 
     async fn check_batch(&self, checks: &[Check]) -> Result<Vec<Result<Decision, Error>>, Error> {
@@ -56,35 +56,35 @@ impl Decide for InProcess {
         }
         let requests = checks.iter().map(|check| wire::check_request(check, None));
         let message = CheckBatchRequest { checks: requests.collect() };
-        let answer = self.ask(|native, call| native.check_batch(&message, call))?;
+        let answer = told(self.native.check_batch(&message, CALL)).await?;
         wire::results(answer, checks.len())
     }
 
     async fn peek(&self, check: &Check) -> Result<Decision, Error> {
         let message = wire::peek_request(check);
-        wire::decision(self.ask(|native, call| native.peek(&message, call))?)
+        wire::decision(told(self.native.peek(&message, CALL)).await?)
     }
 
     async fn reserve(&self, check: &Check) -> Result<Reservation<Self>, Error> {
         let message = wire::reserve_request(check);
-        let answer = self.ask(|native, call| native.reserve(&message, call))?;
+        let answer = told(self.native.reserve(&message, CALL)).await?;
         let (decision, ticket) = wire::reserved(answer)?;
         Ok(Reservation::new(self.clone(), decision, ticket))
     }
 
     async fn commit(&self, ticket: &Ticket, hits: u64) -> Result<Settled, Error> {
         let message = wire::commit_request(ticket, hits);
-        wire::committed(self.ask(|native, call| native.commit(&message, call))?)
+        wire::committed(told(self.native.commit(&message, CALL)).await?)
     }
 
     async fn cancel(&self, ticket: &Ticket) -> Result<Settled, Error> {
         let message = wire::cancel_request(ticket);
-        wire::cancelled(self.ask(|native, call| native.cancel(&message, call))?)
+        wire::cancelled(told(self.native.cancel(&message, CALL)).await?)
     }
 
     async fn refund(&self, check: &Check) -> Result<Decision, Error> {
         let message = wire::refund_request(check);
-        wire::decision(self.ask(|native, call| native.refund(&message, call))?)
+        wire::decision(told(self.native.refund(&message, CALL)).await?)
     }
 }
 

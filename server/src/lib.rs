@@ -8,6 +8,7 @@ pub mod admin;
 pub mod audit;
 pub mod budget;
 pub mod cli;
+mod cluster;
 pub mod config;
 pub mod decide;
 mod drained;
@@ -28,5 +29,7 @@ pub mod statistics;
 pub mod tls;
 pub mod xds;
 
+#[cfg(test)]
+mod done;
 #[cfg(test)]
 mod vectors;

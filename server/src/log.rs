@@ -11,6 +11,9 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::audit;
 use crate::config::{LogFormat, LogLevel, Telemetry};
 
+/// What is left of the engine's own lines.
+const ENGINE: &str = "openraft=error";
+
 /// Starts logging. A second call in one process changes nothing.
 pub fn start(telemetry: &Telemetry) {
     let level = match telemetry.log_level {
@@ -38,10 +41,20 @@ pub fn start(telemetry: &Telemetry) {
 /// What is logged: as the environment says, else from `level` on; and every audit event, because
 /// whatever else is left out, who changed what is not.
 fn filter(level: LevelFilter, environment: Option<EnvFilter>) -> EnvFilter {
-    let filter = environment.unwrap_or_else(|| EnvFilter::default().add_directive(level.into()));
+    let filter = environment.unwrap_or_else(|| configured(level));
     match audit::DIRECTIVE.parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
+    }
+}
+
+/// What passes a configured level. The consensus engine tells its own story in lines without events:
+/// below `debug` only its errors are anybody's news.
+fn configured(level: LevelFilter) -> EnvFilter {
+    let filter = EnvFilter::default().add_directive(level.into());
+    match ENGINE.parse() {
+        Ok(directive) if level < LevelFilter::DEBUG => filter.add_directive(directive),
+        _ => filter,
     }
 }
 

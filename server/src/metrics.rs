@@ -6,18 +6,20 @@ pub(crate) mod ratelimit;
 
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tollgate_core::limit::OnUnavailable;
 use tollgate_core::time::{NANOS_PER_SECOND, Wall};
 use tollgate_proto::rls::RateLimitResponse;
 use tollgate_proto::rls::rate_limit_response::Code;
 
 pub(crate) use self::process::process;
-use crate::decide::{Decider, Totals, Unavailable};
+use crate::decide::{Decider, Totals};
 use crate::error::CallError;
 
 /// Calls that panicked.
 pub const PANICS: &str = "tollgate_call_panics_total";
 const DECISIONS: &str = "tollgate_decisions_total";
 const ERRORS: &str = "tollgate_decision_errors_total";
+const UNAVAILABLE_ANSWERS: &str = "tollgate_unavailable_answers_total";
 /// Requests that pass only because the whole node is in shadow mode.
 pub(crate) const SHADOWED: &str = "tollgate_decisions_shadowed_total";
 /// Hits of limits.
@@ -95,6 +97,28 @@ pub(crate) fn statsd_awaited() {
 pub(crate) fn count_statsd_flush(is_whole: bool) {
     let result = if is_whole { "ok" } else { "failed" };
     counter!(STATSD_FLUSHES, "result" => result).increment(1);
+}
+
+/// The ledger is replicated: what is answered without it is shown from the start.
+pub(crate) fn unavailable_answers_awaited() {
+    use OnUnavailable::{Allow, Deny, Error, Local};
+    for answer in [Error, Deny, Allow, Local] {
+        counter!(UNAVAILABLE_ANSWERS, "answer" => unavailable_word(answer)).increment(0);
+    }
+}
+
+/// Counts what was answered while the replicated ledger was out of reach.
+pub(crate) fn count_unavailable_answer(answer: OnUnavailable) {
+    counter!(UNAVAILABLE_ANSWERS, "answer" => unavailable_word(answer)).increment(1);
+}
+
+fn unavailable_word(answer: OnUnavailable) -> &'static str {
+    match answer {
+        OnUnavailable::Error => "error",
+        OnUnavailable::Deny => "deny",
+        OnUnavailable::Allow => "allow",
+        OnUnavailable::Local => "local",
+    }
 }
 
 /// Counts a call whose credentials were missing or wrong.
@@ -312,8 +336,7 @@ impl Decisions {
             CallError::Unreadable(_) | CallError::Refused(_) => self.bad_request.increment(1),
             // Counted where the room is: most such calls never come here.
             CallError::NoRoom(_) => {}
-            CallError::Unavailable(Unavailable::LedgerFull) => self.ledger_full.increment(1),
-            CallError::Unavailable(Unavailable::NotLoaded) => self.not_loaded.increment(1),
+            CallError::Unavailable(unavailable) => self.count_failure(unavailable.word()),
         }
     }
 }
@@ -321,6 +344,10 @@ impl Decisions {
 fn describe() {
     describe_counter!(DECISIONS, "Requests decided, by API and verdict.");
     describe_counter!(ERRORS, "Requests that got no decision, by API and reason.");
+    describe_counter!(
+        UNAVAILABLE_ANSWERS,
+        "Answers given while the replicated ledger was out of reach, by what was answered."
+    );
     describe_counter!(PANICS, "Calls that panicked and were answered INTERNAL.");
     describe_counter!(STATSD_FLUSHES, "Flushes to statsd, by whether all of it was taken.");
     describe_gauge!(KEYS, "Keys in the ledger.");

@@ -8,11 +8,13 @@
 pub mod ads;
 pub mod binary;
 pub mod certificates;
+pub mod cluster;
 pub mod curl;
 pub mod envoy;
 pub mod envoy_bootstrap;
 pub mod envoy_route;
 pub mod held_port;
+pub mod history;
 pub mod http;
 pub mod launched;
 pub mod lines;

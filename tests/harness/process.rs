@@ -23,6 +23,10 @@ pub enum Signal {
     Interrupt,
     /// SIGHUP: read your files again.
     Hangup,
+    /// SIGSTOP: it stands still, and does not know.
+    Stop,
+    /// SIGCONT: it goes on.
+    Continue,
 }
 
 impl Signal {
@@ -31,6 +35,8 @@ impl Signal {
             Self::Terminate => "TERM",
             Self::Interrupt => "INT",
             Self::Hangup => "HUP",
+            Self::Stop => "STOP",
+            Self::Continue => "CONT",
         }
     }
 }

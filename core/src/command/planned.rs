@@ -33,11 +33,14 @@ impl Plan<'_> {
     /// For each operation, in order: whether its cost is what its descriptor says, whatever a commit
     /// tells.
     pub(crate) fn fixed(&self, request: &Request<'_>) -> impl Iterator<Item = bool> {
-        let items = self.items.iter().zip(request.descriptors);
-        items.flat_map(|(item, descriptor)| {
-            let count = if let Item::Counted(range) = item { range.len() } else { 0 };
-            std::iter::repeat_n(descriptor.charge.is_some(), count)
-        })
+        // A rule may have been given an unlimited limit behind others: those are nobody's to show.
+        let mut fixed = vec![false; self.operations.len()];
+        for (item, descriptor) in self.items.iter().zip(request.descriptors) {
+            let Item::Counted(range) = item else { continue };
+            let of_item = fixed.get_mut(range.clone()).unwrap_or_default();
+            of_item.fill(descriptor.charge.is_some());
+        }
+        fixed.into_iter()
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Limit {
     pub replaces: Box<[Arc<str>]>,
     /// What answers carry when this limit lets a request pass.
     pub metadata: Option<Arc<Map>>,
+    /// What is answered where a replicated ledger is out of reach.
+    pub on_unavailable: OnUnavailable,
     /// Counts in the buckets of a named limit instead of its own.
     pub named: Option<Named>,
     /// Its name in statistics depends on the request: see [`Rules::statistics_name`]. Given by the
@@ -89,11 +91,26 @@ impl Limit {
             quota_mode: false,
             replaces: Box::default(),
             metadata: None,
+            on_unavailable: OnUnavailable::default(),
             named: None,
             shows_request: false,
             id: 0,
         }
     }
+}
+
+/// What a limit wants where a replicated ledger cannot be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnUnavailable {
+    /// An error, so that the caller's own failure mode decides.
+    #[default]
+    Error,
+    /// Every hit is over.
+    Deny,
+    /// Every hit passes, uncounted.
+    Allow,
+    /// Each node decides alone, by its share: [`Quota::shared_by`].
+    Local,
 }
 
 /// How much a limit allows.

@@ -96,6 +96,18 @@ impl Quota {
         }
     }
 
+    /// What each of so many nodes may allow that do not know of each other: the number and a token
+    /// bucket's burst divided by it, rounded down, but one hit at least of a limit that allows any.
+    /// A limit smaller than the number of nodes is therefore exceeded if all of them are asked.
+    pub fn shared_by(self, nodes: u32) -> Self {
+        let share = |number: u32| (number / nodes.max(1)).max(number.min(1));
+        let algorithm = match self.algorithm {
+            Algorithm::TokenBucket { burst } => Algorithm::TokenBucket { burst: share(burst) },
+            other => other,
+        };
+        Self { limit: share(self.limit), algorithm, ..self }
+    }
+
     /// The part of this quota that belongs to its buckets' identity; the number does not.
     pub fn shape(&self, index: u8) -> Shape {
         let algorithm = match self.algorithm {
@@ -125,6 +137,16 @@ mod tests {
     fn a_window_too_short_to_mean_anything_is_refused() {
         assert_eq!(Window::of_length(Duration::ZERO), None);
         assert_eq!(Window::of_length(Duration::from_micros(999)), None);
+    }
+
+    #[test]
+    fn a_share_is_rounded_down_and_leaves_one_hit_of_any() {
+        let of = |limit| Quota::per_unit(limit, Unit::Minute).shared_by(3).limit;
+        assert_eq!([0, 1, 2, 3, 5, 6, 100].map(of), [0, 1, 1, 1, 1, 2, 33]);
+        let algorithm = Algorithm::TokenBucket { burst: 10 };
+        let bucket = Quota { algorithm, ..Quota::per_unit(100, Unit::Minute) };
+        assert_eq!((bucket.shared_by(3).limit, bucket.shared_by(3).burst()), (33, 3));
+        assert_eq!(bucket.shared_by(1), bucket.shared_by(0));
     }
 
     #[test]

@@ -57,7 +57,8 @@ proptest! {
     ) {
         let (mut plain, mut touched) = (Replica::new(), Replica::new());
         let first = batch(0, vec![call(Command::Bound(Bounds { keys_max, ..BOUNDS }))]);
-        (plain.apply(&first), touched.apply(&first));
+        plain.apply(&first);
+        touched.apply(&first);
         let (mut now, mut views) = (0, Vec::new());
         for (seq, (pause, touch, calls)) in steps.into_iter().enumerate() {
             match touch {

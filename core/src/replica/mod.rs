@@ -73,6 +73,8 @@ pub struct Totals {
     pub reservations_ended: u64,
     /// Idempotency keys that are remembered.
     pub once_keys: usize,
+    /// Nodes whose last answers are remembered.
+    pub sessions: usize,
     /// Calls that were executed: not those that were answered from memory.
     pub calls: u64,
 }
@@ -194,6 +196,7 @@ impl Replica {
             reservations: self.state.open.len(),
             reservations_ended: self.state.open.ended(),
             once_keys: self.recents.len(),
+            sessions: self.sessions.images().count(),
             calls: self.calls,
             ..Totals::default()
         };

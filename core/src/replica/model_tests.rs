@@ -120,9 +120,9 @@ fn local() -> impl Strategy<Value = Command> {
 /// go, and with them what they know of old penalties, depends on which shard they are in.
 fn told(answer: Answer, now: Now) -> Answer {
     let Answer::Forgotten(all) = answer else { return answer };
-    let peek = |(bucket, text): (Bucket, Box<str>)| {
+    let peek = |(mut bucket, text): (Bucket, Box<str>)| {
         let limit = (0..LIMITS).find(|limit| charging(*limit, Charge::Hits(0)).text == text);
-        bucket.clone().charge(&quota(limit.unwrap()), Charge::Hits(0), now)
+        bucket.charge(&quota(limit.unwrap()), Charge::Hits(0), now)
     };
     let peeks = all.into_iter().flatten().map(peek);
     Answer::Outcomes(peeks.filter(|peek| peek.over || peek.before > 0).collect())

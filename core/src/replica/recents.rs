@@ -41,7 +41,8 @@ pub(super) struct Recents {
 
 impl Default for Recents {
     fn default() -> Self {
-        Self { parts: vec![Arc::new(empty()); PARTS], keys: 0, bytes: 0, hand: 0 }
+        let empty = Arc::new(Recent::new(bounds(), weight));
+        Self { parts: vec![empty; PARTS], keys: 0, bytes: 0, hand: 0 }
     }
 }
 
@@ -140,10 +141,6 @@ impl Recents {
         self.keys = (self.keys + after.0).saturating_sub(before.0);
         self.bytes = (self.bytes + after.1).saturating_sub(before.1);
     }
-}
-
-fn empty() -> Recent<Answered> {
-    Recent::new(bounds(), weight)
 }
 
 fn bounds() -> idempotency::Bounds {

@@ -21,7 +21,7 @@ pub use bounds::{BATCH_BYTES_MAX, CALLS_MAX, CHARGES_MAX, FORGET_MAX, ITEMS_MAX,
 pub use malformed::Malformed;
 pub use snapshot::{BadSnapshot, Builder, CHUNK_BYTES, CHUNK_BYTES_MAX, Chunks, chunks};
 
-#[expect(unreachable_pub, clippy::too_many_lines, reason = "written by a program")]
+#[expect(unreachable_pub, reason = "written by a program")]
 mod generated {
     include!("../generated/tollgate.log.v1.rs");
 }

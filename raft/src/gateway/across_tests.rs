@@ -77,7 +77,7 @@ async fn atomic_requests_of_all_nodes_are_never_over_a_limit() {
             let passed = told.iter().all(|outcome| !outcome.over);
             charges.into_iter().map(|charging| charging.slot.0).filter(|_| passed).collect()
         });
-        tokio::time::sleep(MS / 2).await;
+        tokio::time::sleep(MS / 2).await; // tidy: virtual time
     }
     let passed: Vec<Vec<u16>> = asked.join_all().await;
     settle().await;
@@ -293,7 +293,7 @@ async fn atomic_requests_under_faults_are_never_over_a_limit() {
                 let told = node.ask(atomic(charges), Some(deadline)).await;
                 told.is_ok_and(|told| outcomes(Ok(told)).iter().all(|told| !told.over))
             });
-            tokio::time::sleep(MS * 2).await;
+            tokio::time::sleep(MS * 2).await; // tidy: virtual time
         }
         let passed = asked.join_all().await.into_iter().filter(|passed| *passed).count() as u64;
         settle().await;

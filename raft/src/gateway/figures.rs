@@ -73,3 +73,11 @@ pub struct Figures {
     /// Calls that the group refused.
     pub not_done: Count,
 }
+
+impl Figures {
+    /// Calls that no group answered, for whatever reason but that it refused.
+    pub fn unanswered(&self) -> u64 {
+        let all = [&self.overloaded, &self.not_executed, &self.leaderless, &self.timed_out];
+        all.into_iter().map(Count::total).sum()
+    }
+}

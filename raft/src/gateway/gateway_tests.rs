@@ -41,7 +41,7 @@ async fn calls_that_come_while_all_flights_are_under_way_share_the_next_batch() 
     };
     for _ in 0..4 {
         ask(&mut asked, 1);
-        tokio::time::sleep(MS).await;
+        tokio::time::sleep(MS).await; // tidy: virtual time
     }
     ask(&mut asked, 1_500);
     let answers = asked.join_all().await;
@@ -100,7 +100,7 @@ async fn without_a_leader_a_call_ends_at_its_deadline_and_is_never_executed() {
             let told = node.ask(each(vec![charge]), Some(deadline)).await;
             (told, clock.monotonic().since(deadline))
         });
-        tokio::time::sleep(MS).await;
+        tokio::time::sleep(MS).await; // tidy: virtual time
     }
     for (told, late) in asked.join_all().await {
         assert_eq!(told, Err(Unavailable::NoLeader));
@@ -164,7 +164,7 @@ async fn counts_once(seed: u64) {
         let deadline = rig.clock.monotonic().plus(MS * random.random_range(5..200));
         let call = each(vec![hits(number, per_hour(99), 1)]);
         asked.spawn(async move { (number, node.ask(call, Some(deadline)).await) });
-        tokio::time::sleep(MS * random.random_range(0..5)).await;
+        tokio::time::sleep(MS * random.random_range(0..5)).await; // tidy: virtual time
     }
     let answers = asked.join_all().await;
     group.lead(Some(1));
@@ -217,7 +217,7 @@ async fn a_flood_of_denials_costs_less_than_an_entry_in_a_hundred() {
         let told = outcomes(rig.node(2).ask(each(vec![charge.clone()]), None).await);
         denied += usize::from(told[0].over);
         if denied % 100 == 0 {
-            tokio::time::sleep(MS).await;
+            tokio::time::sleep(MS).await; // tidy: virtual time
         }
     }
     assert_eq!((denied, rig.entries(1)), (4_995, 6));
@@ -249,7 +249,7 @@ async fn a_denial_is_forgotten_no_later_than_the_limit_opens() {
     rig.cluster.group(1).delay(MS * 7);
     assert!(!outcomes(rig.node(1).ask(each(vec![charge.clone()]), None).await)[0].over);
     let told = outcomes(rig.node(1).ask(each(vec![charge.clone()]), None).await);
-    tokio::time::sleep(told[0].retry_after.unwrap()).await;
+    tokio::time::sleep(told[0].retry_after.unwrap()).await; // tidy: virtual time
     assert!(!outcomes(rig.node(1).ask(each(vec![charge]), None).await)[0].over);
 }
 
@@ -261,7 +261,7 @@ async fn whoever_comes_back_early_waits_as_long_as_without_a_memory() {
     let charge = hits(0, quota, 1);
     let mut model: Option<Bucket> = None;
     for pause in [0, 101, 150, 5_000, 200, 61_000, 300, 900_000, 101, 2_000] {
-        tokio::time::sleep(MS * pause).await;
+        tokio::time::sleep(MS * pause).await; // tidy: virtual time
         let answered = rig.node(2).ask(each(vec![charge.clone()]), None).await.unwrap();
         let Answer::Outcomes(told) = &answered.answer else { panic!("{answered:?}") };
         let model = model.get_or_insert_with(|| Bucket::fresh(&quota, answered.at));
@@ -281,7 +281,7 @@ async fn a_leader_without_calls_ticks_while_it_holds_something() {
     let rig = Rig::start(1, 2);
     let charge = hits(0, Quota::per_unit(5, Unit::Minute), 1);
     rig.node(1).ask(each(vec![charge]), None).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(200)).await;
+    tokio::time::sleep(Duration::from_secs(200)).await; // tidy: virtual time
     let ticks = |group: u32| {
         let log = rig.cluster.group(group).log();
         let is_tick = |batch: &&tollgate_core::replica::Batch| {

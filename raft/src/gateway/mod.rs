@@ -15,6 +15,7 @@ pub mod denials;
 mod figures;
 mod flight;
 pub mod groups;
+mod joined;
 mod proposer;
 mod queue;
 mod reign;

@@ -114,5 +114,5 @@ pub(super) fn outcomes(answered: Result<Answered, Unavailable>) -> Vec<Outcome> 
 
 /// Lets all that can go on go on.
 pub(super) async fn settle() {
-    tokio::time::sleep(MS * 50).await;
+    tokio::time::sleep(MS * 50).await; // tidy: virtual time
 }

@@ -211,7 +211,7 @@ async fn a_follower_is_installed_while_charges_go_on() {
     for number in 1..1_000 {
         rig.write(charges(number)).await;
         if number % 100 == 0 {
-            tokio::time::sleep(2 * super::TRIM_PERIOD).await;
+            tokio::time::sleep(2 * super::TRIM_PERIOD).await; // tidy: virtual time
         }
     }
     rig.links.heal(away);

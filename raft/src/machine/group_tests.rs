@@ -43,7 +43,7 @@ async fn a_log_is_bounded_while_a_follower_is_away_which_comes_back_by_a_snapsho
         for _ in 0..10 {
             last = rig.write(filling()).await;
         }
-        tokio::time::sleep(2 * super::TRIM_PERIOD).await;
+        tokio::time::sleep(2 * super::TRIM_PERIOD).await; // tidy: virtual time
         let bound = 2 * KEEP.bytes_max;
         for (id, node) in rig.nodes.iter().filter(|(id, _)| **id != away) {
             let figures = node.log.figures();

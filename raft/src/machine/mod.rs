@@ -85,12 +85,15 @@ struct State {
     machine: Machine,
     applied: Option<LogId>,
     membership: Membership,
+    /// Snapshots that were taken over.
+    installed: u64,
 }
 
 impl SharedMachine {
     /// A state that nothing was applied to yet.
     pub fn new(machine: Machine) -> Self {
-        let state = State { machine, applied: None, membership: Membership::default() };
+        let membership = Membership::default();
+        let state = State { machine, applied: None, membership, installed: 0 };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -107,6 +110,11 @@ impl SharedMachine {
     /// The last entry that was applied.
     pub fn applied(&self) -> Option<LogId> {
         self.state.lock().applied
+    }
+
+    /// Snapshots that were taken over, since the node's start.
+    pub fn installed(&self) -> u64 {
+        self.state.lock().installed
     }
 
     /// The time of the last entry that was applied.

@@ -138,7 +138,7 @@ impl Rig {
             if let Ok(written) = leader.raft.client_write(Data(data.clone())).await {
                 return written.log_id.index;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await; // tidy: virtual time
         }
         panic!("nothing can be written");
     }

@@ -123,6 +123,7 @@ impl RaftStateMachine<Types> for StateMachine {
         let latest = machine.latest();
         let mut state = self.shared.state.lock();
         let old = std::mem::replace(&mut state.machine, machine);
+        state.installed += 1;
         state.applied = meta.last_log_id;
         state.membership = meta.last_membership.clone();
         drop(state);

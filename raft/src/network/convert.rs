@@ -95,7 +95,8 @@ fn membership(membership: &Membership<NodeId, Member>) -> message::Membership {
 fn read_membership(
     membership: message::Membership,
 ) -> Result<Membership<NodeId, Member>, Malformed> {
-    let is_bounded = membership.configs.len() <= 2
+    let is_bounded = (1..=2).contains(&membership.configs.len())
+        && membership.configs.iter().all(|voters| !voters.ids.is_empty())
         && membership.members.len() <= MEMBERSHIP_MAX
         && membership.members.iter().all(|member| member.address.len() <= ADDRESS_BYTES_MAX);
     if !is_bounded {

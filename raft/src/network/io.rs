@@ -186,6 +186,8 @@ impl AsyncWrite for Accepted {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[tokio::test]
@@ -196,5 +198,37 @@ mod tests {
         let (taken, dialed) = (taken.unwrap(), dialed.unwrap());
         assert!(taken.nodelay().unwrap());
         assert!(dialed.nodelay().unwrap());
+    }
+
+    fn taken(count: usize) -> (Incoming, Vec<tokio::io::DuplexStream>) {
+        let (ours, theirs): (Vec<_>, Vec<_>) = (0..count).map(|_| tokio::io::duplex(64)).unzip();
+        (stream::iter(ours).map(|io| Ok(Box::new(io) as BoxIo)).boxed(), theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_is_not_listened_to_for_long() {
+        let (incoming, _theirs) = taken(1);
+        let mut accepted = bounded(incoming).next().await.unwrap().unwrap();
+        let ended = accepted.read(&mut [0; 1]).await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+
+        let (incoming, mut theirs) = taken(1);
+        let mut accepted = bounded(incoming).next().await.unwrap().unwrap();
+        accepted.connect_info().set();
+        let later = async {
+            tokio::time::sleep(2 * STRANGER_TIMEOUT).await; // tidy: virtual time
+            theirs[0].write_all(b"x").await.unwrap();
+        };
+        let mut byte = [0; 1];
+        let (read, ()) = tokio::join!(accepted.read(&mut byte), later);
+        assert_eq!(read.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_their_bound_are_closed() {
+        let (incoming, mut theirs) = taken(CONNECTIONS_MAX + 1);
+        let accepted: Vec<_> = bounded(incoming).collect().await;
+        assert_eq!(accepted.len(), CONNECTIONS_MAX);
+        assert_eq!(theirs[CONNECTIONS_MAX].read(&mut [0; 1]).await.unwrap(), 0);
     }
 }

@@ -14,6 +14,8 @@ mod pace;
 mod peer;
 mod secret;
 mod serve;
+#[cfg(test)]
+mod wire_tests;
 
 pub(crate) use client::Factory;
 pub use forwarding::Forwarder;

@@ -18,7 +18,7 @@ use super::options::{NotStarted, Options, Random};
 use super::{Forwarded, Phase};
 use crate::birth::Own;
 use crate::group::{Committed, Group, GroupId, NotProposed};
-use crate::log::{MemoryLog, ReadStamp, Retention};
+use crate::log::{MemoryLog, Retention};
 use crate::machine::{Machine, SharedMachine, StateMachine, Watcher, keep_trimmed};
 use crate::meta::{ClusterId, META_GROUP, Spec};
 use crate::network::{Factory, Forwarder, Host, Peers, not_for_us};
@@ -76,11 +76,6 @@ pub(super) fn new_id(random: &Random) -> Result<NodeId, NotStarted> {
     }
 }
 
-/// The state of a group before its first entry, and how to read the times of its entries.
-fn empty(group: GroupId) -> (Machine, ReadStamp) {
-    (Machine::of_group(group), Machine::read_stamp(group))
-}
-
 impl Resident {
     pub(super) fn own(&self) -> Own {
         let Options { name, peers, .. } = &self.options;
@@ -132,9 +127,8 @@ impl Resident {
         group: GroupId,
         ended: &CancellationToken,
     ) -> Result<Arc<Group>, String> {
-        let (machine, read_stamp) = empty(group);
-        let machine = SharedMachine::new(machine);
-        let log = MemoryLog::new(Arc::clone(&self.clock), read_stamp);
+        let machine = SharedMachine::new(Machine::of_group(group));
+        let log = MemoryLog::new(Arc::clone(&self.clock), Machine::read_stamp(group));
         let store =
             StateMachine::new(machine.clone(), log.clone(), (self.watcher)(group), self.work);
         let factory = Factory {

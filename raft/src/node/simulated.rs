@@ -143,13 +143,13 @@ pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = turmoil::sim_elapsed().unwrap();
     while !is_so() {
         assert!(turmoil::sim_elapsed().unwrap() - begin < PATIENCE, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await; // tidy: virtual time
     }
 }
 
 /// Lets this much virtual time go by.
 pub(super) async fn pass(time: Duration) {
-    tokio::time::sleep(time).await;
+    tokio::time::sleep(time).await; // tidy: virtual time
 }
 
 /// Runs three nodes with what each is told, and `test` beside them.

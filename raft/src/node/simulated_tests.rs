@@ -167,6 +167,33 @@ fn a_dead_follower_costs_a_few_dials_a_second() {
 }
 
 #[test]
+fn a_follower_that_was_away_for_longer_than_the_log_is_sent_the_state() {
+    simulate(10, options, |nodes| async move {
+        nodes.are_members(&NAMES).await;
+        let (leader, _) = nodes.leader(&NAMES, 0).unwrap();
+        let [cut, _] = others(leader);
+        let rest = others(cut);
+        for name in rest {
+            turmoil::partition(cut, name);
+        }
+        until("the others go on", || nodes.leader(&rest, 0).is_some()).await;
+        write(&nodes, &rest, 0, 100).await;
+        // Entries older than a minute go.
+        pass(Duration::from_secs(70)).await;
+        write(&nodes, &rest, 0, 1).await;
+        for name in rest {
+            turmoil::repair(cut, name);
+        }
+        until("it is as far as the leader", || last(&nodes, cut, 0) == last(&nodes, leader, 0))
+            .await;
+        let state = |name| nodes.group(name, 0).machine().read(|machine| machine.meta().cloned());
+        assert!(state(cut).unwrap().spec().is_some());
+        assert_eq!(state(cut), state(leader));
+        assert_eq!(nodes.group(cut, 0).status().snapshots_installed, 1);
+    });
+}
+
+#[test]
 fn nodes_with_another_secret_or_list_do_not_meet() {
     let other_secret = |name: &str| {
         let mut options = options(name);

@@ -52,7 +52,7 @@ impl Watcher for Recorder {
     fn applied(&self, id: LogId, data: &Bytes, machine: &Machine) {
         let mut history = self.history.lock();
         history.applied(self.host, self.group, id, data);
-        if id.index % COMPARED_EVERY == 0 {
+        if id.index.is_multiple_of(COMPARED_EVERY) {
             history.reached(self.host, self.group, id.index, digest(machine.view()));
         }
     }

@@ -11,6 +11,7 @@ use super::find;
 use super::verbs::{Does, VERBS, Verb};
 use crate::access::{Caller, Role, Shown, Who};
 use crate::audit::testing::logged;
+use crate::done::Done as _;
 use crate::tls::San;
 
 /// Who asks, in the order of the table's columns.
@@ -195,7 +196,7 @@ fn every_write_has_one_audit_event_and_nothing_else_has_any() {
             let (path, body) = world.target(verb);
             let found = find(verb.method, &path).unwrap();
             let (answer, lines) =
-                logged(|| world.api.answer(&found, query, body.as_bytes(), &caller));
+                logged(|| world.api.answer(&found, query, body.as_bytes(), &caller).done());
             assert_eq!(answer.status(), StatusCode::OK, "{verb:?}");
             let events = lines.iter().filter(|line| line["event"] == "audit").collect::<Vec<_>>();
             assert_eq!(events.len(), usize::from(writes(verb) && !is_dry), "{verb:?} {lines:?}");

@@ -25,7 +25,9 @@ use super::view::{AskedView, ClusterView};
 use super::{Api, Parts};
 use crate::access::{Access, Permission, Role, Shown, Wanted};
 use crate::budget::Budget;
+use crate::decide::Terms;
 use crate::decide::{Active, Answers, Decider};
+use crate::done::Done as _;
 use crate::drained::Age;
 use crate::http::{Admin, Http1Bounds, ServeAdmin};
 use crate::reload::ConfigStatus;
@@ -118,7 +120,7 @@ impl World {
             descriptors: &descriptors,
             hits_addend: 0,
         };
-        self.decider.check(&self.decider.active(), &request).unwrap();
+        self.decider.check(&self.decider.active(), &request, Terms::default()).done().unwrap();
         let search = super::counters::Search { limit: 1, ..Default::default() };
         super::counters::find(&self.decider, &search).counters[0].key.clone()
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
-use tollgate_core::time::LogTime;
+use tollgate_core::time::Monotonic;
 use tollgate_proto::ratelimit;
 
 use super::counters::{self, By, ROWS_MAX, Search};
@@ -18,7 +18,8 @@ use super::view::{ClusterView, Reset, TokenCreated};
 use super::{explain, limits, meets, tokens};
 use crate::access::{Access, Caller, Who};
 use crate::config;
-use crate::decide::Decider;
+use crate::decide::{Decider, Unavailable};
+use crate::error::CallError;
 use crate::http::{Answer, answer};
 use crate::reload::ConfigStatus;
 use crate::state::State;
@@ -60,7 +61,7 @@ pub struct Api {
     pub(super) access: Arc<Access>,
     pub(super) cluster: Option<ShowCluster>,
     pub(super) listening: Listening,
-    pub(super) started: LogTime,
+    pub(super) started: Monotonic,
 }
 
 /// Why a call was not answered.
@@ -89,11 +90,18 @@ impl Refused {
     }
 }
 
+impl From<Unavailable> for Refused {
+    fn from(error: Unavailable) -> Self {
+        let status = CallError::Unavailable(error).http_status();
+        Self { status, reason: error.word(), message: error.to_string() }
+    }
+}
+
 impl Api {
     /// An API whose node starts now.
     pub fn new(parts: Parts) -> Self {
         let Parts { decider, bounds, ledger, state, config, access, cluster } = parts;
-        let started = decider.now().log;
+        let started = decider.clock().monotonic();
         let listening = Listening::default();
         Self { decider, bounds, ledger, state, config, access, cluster, listening, started }
     }
@@ -124,8 +132,9 @@ impl Api {
         own + &self.decider.statistics().lines(self.config.snapshot().loads())
     }
 
-    /// Answers a call of a verb, by a caller who may make it.
-    pub(crate) fn answer(
+    /// Answers a call of a verb, by a caller who may make it. Only verbs that are about the ledger
+    /// are ever waited for.
+    pub(crate) async fn answer(
         &self,
         found: &Found,
         query: &str,
@@ -138,8 +147,8 @@ impl Api {
             Does::FindCounters => self.find(query),
             Does::TopCounters => self.top(query),
             Does::ShowCounter => self.show(last, query),
-            Does::ResetCounter => self.reset(last, query, who),
-            Does::Explain => self.explain(query, body),
+            Does::ResetCounter => self.reset(last, query, who).await,
+            Does::Explain => self.explain(query, body).await,
             Does::Status => self.status(query),
             Does::Cluster => whole(query, || self.cluster()),
             Does::Whoami => whole(query, || Ok(write(&tokens::whoami(caller)))),
@@ -195,19 +204,19 @@ impl Api {
         Ok(write(&row))
     }
 
-    fn reset(&self, text: &str, query: &str, who: &Who) -> Result<Answer, Refused> {
+    async fn reset(&self, text: &str, query: &str, who: &Who) -> Result<Answer, Refused> {
         let (key, dry_run) = (key(text)?, dry_run(query)?);
         let reset = match dry_run {
             true => counters::show(&self.decider, key),
-            false => counters::reset(&self.decider, key, who),
+            false => counters::reset(&self.decider, key, who).await?,
         };
         let reset = reset.ok_or_else(|| no_counter(text))?;
         Ok(write(&Reset { reset, dry_run }))
     }
 
-    fn explain(&self, query: &str, body: &[u8]) -> Result<Answer, Refused> {
+    async fn explain(&self, query: &str, body: &[u8]) -> Result<Answer, Refused> {
         Query::parse(query, &[])?;
-        Ok(write(&explain::explain(&self.decider, &self.bounds, body)?))
+        Ok(write(&explain::explain(&self.decider, &self.bounds, body).await?))
     }
 
     fn cluster(&self) -> Result<Answer, Refused> {

@@ -18,7 +18,7 @@ use super::meets;
 use super::view::{CounterRow, Counters};
 use crate::access::Who;
 use crate::audit::{self, Action, Audit, NOTHING};
-use crate::decide::{Active, Decider};
+use crate::decide::{Active, Decider, Terms, Unavailable};
 
 /// Rows of one page or top list.
 pub(super) const ROWS_MAX: usize = 1_000;
@@ -104,16 +104,20 @@ pub(super) fn show(decider: &Decider, key: Key) -> Option<CounterRow> {
 }
 
 /// Forgets one counter and returns it as it was.
-pub(super) fn reset(decider: &Decider, key: Key, who: &Who) -> Option<CounterRow> {
-    let row = show(decider, key)?;
-    if !decider.ledger().reset(key) {
-        return None;
+pub(super) async fn reset(
+    decider: &Decider,
+    key: Key,
+    who: &Who,
+) -> Result<Option<CounterRow>, Unavailable> {
+    let Some(row) = show(decider, key) else { return Ok(None) };
+    if decider.forget(key, Terms::default()).await?.is_none() {
+        return Ok(None);
     }
     // Without a limit nobody knows how many hits there were.
     let before = row.hits.map_or_else(|| NOTHING.to_owned(), |hits| hits.to_string());
     let (action, target, label) = (Action::CounterReset, &row.key, &row.label);
     audit::write(&Audit { who, action, target, label, before: &before, after: &0 });
-    Some(row)
+    Ok(Some(row))
 }
 
 /// The first `count` slots behind `after`, in the order of their keys, that a scan takes for fit.

@@ -10,7 +10,9 @@ use tollgate_core::store::Bounds;
 use tollgate_core::time::{Clock, ManualClock, NANOS_PER_SECOND, Wall};
 
 use super::*;
+use crate::decide::Terms;
 use crate::decide::{Active, Answers};
+use crate::done::Done as _;
 
 const SECRET: KeySecret = KeySecret::new([5; 16]);
 
@@ -41,7 +43,7 @@ fn hit(decider: &Decider, domain: &str, user: &str, hits: u64) {
     let charge = Some(Charge::Hits(hits));
     let descriptors = [Descriptor { entries: &entries, limit_override: None, charge }];
     let request = Request { domain, descriptors: &descriptors, hits_addend: 0 };
-    decider.check(&decider.active(), &request).unwrap();
+    decider.check(&decider.active(), &request, Terms::default()).done().unwrap();
 }
 
 fn all() -> Search {
@@ -136,8 +138,11 @@ fn a_reset_shows_what_was_and_leaves_a_fresh_counter() {
     let key = find(&decider, &Search { contains: Some("alice".into()), ..all() });
     let key = meets::parse_key(&key.counters[0].key).unwrap();
     assert_eq!(show(&decider, key).unwrap().hits, Some(2));
-    assert_eq!(reset(&decider, key, &Who::Anybody).unwrap().hits, Some(2));
-    assert_eq!((show(&decider, key), reset(&decider, key, &Who::Anybody)), (None, None));
+    assert_eq!(reset(&decider, key, &Who::Anybody).done().unwrap().unwrap().hits, Some(2));
+    assert_eq!(
+        (show(&decider, key), reset(&decider, key, &Who::Anybody).done().unwrap()),
+        (None, None)
+    );
     assert_eq!(labels(&find(&decider, &all())), ["d user=bob"]);
 }
 
@@ -160,7 +165,10 @@ fn what_reservations_hold_is_shown_and_not_left() {
     let descriptors = [Descriptor { entries: &entries, limit_override: None, charge: None }];
     let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 2 };
     let active = decider.active();
-    let reserved = decider.reserve(&active, &request, Duration::from_secs(30)).unwrap();
+    let reserved = decider
+        .reserve(&active, &request, Duration::from_secs(30), Terms::default())
+        .done()
+        .unwrap();
     assert!(reserved.id.is_some());
     let row = || find(&decider, &all()).counters.remove(0);
     assert_eq!((row().hits, row().held, row().remaining), (Some(1), 2, Some(0)));

@@ -13,10 +13,10 @@ use tollgate_proto::ratelimit::{self, Bounds};
 use super::api::Refused;
 use super::view::{EntryView, Explained, ExplainedCounter, ExplainedDescriptor, Step};
 use super::{instant, limits, meets};
-use crate::decide::{Decider, Unavailable};
+use crate::decide::{Decider, Terms, Unavailable};
 
 /// Explains the request in `body`, a `RateLimitRequest` in JSON.
-pub(super) fn explain(
+pub(super) async fn explain(
     decider: &Decider,
     bounds: &Bounds,
     body: &[u8],
@@ -32,9 +32,9 @@ pub(super) fn explain(
     };
     let active = decider.active();
     if !active.decides(request.domain) {
-        return Err(Refused::unavailable("not_loaded", Unavailable::NotLoaded.to_string()));
+        return Err(Unavailable::NotLoaded.into());
     }
-    let previewed = decider.preview(&active, &request);
+    let previewed = decider.preview(&active, &request, Terms::default()).await?;
     let plan = &previewed.plan;
     let items = plan.items.iter().zip(&previewed.decision.statuses);
     let explained = descriptors.iter().zip(items).map(|(descriptor, (item, status))| {

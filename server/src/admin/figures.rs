@@ -71,7 +71,7 @@ fn server(state: &ServerState) -> ServerView {
 pub(super) fn status(api: &Api) -> Status {
     let (config, totals) = (api.config.snapshot(), api.decider.totals());
     let active = api.decider.active();
-    let uptime = api.decider.now().log.since(api.started);
+    let uptime = api.decider.clock().monotonic().since(api.started);
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),

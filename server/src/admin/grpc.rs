@@ -19,7 +19,7 @@ use super::counters::{self, By, ROWS_MAX, Search};
 use super::meets;
 use super::view::{CounterRow, Counters};
 use crate::access::Caller;
-use crate::guard::guarded;
+use crate::guard::{guarded, guarded_future};
 use crate::native::Failure;
 
 /// The service.
@@ -57,11 +57,15 @@ impl Service {
         row.map(counter).ok_or_else(|| Failure::NoCounter(message.key.clone()))
     }
 
-    fn reset(&self, message: &ResetCounterRequest, caller: &Caller) -> Result<Counter, Failure> {
+    async fn reset(
+        &self,
+        message: &ResetCounterRequest,
+        caller: &Caller,
+    ) -> Result<Counter, Failure> {
         let key = key(&message.key, "key")?;
         let row = match message.dry_run {
             true => counters::show(&self.0.decider, key),
-            false => counters::reset(&self.0.decider, key, &caller.who),
+            false => counters::reset(&self.0.decider, key, &caller.who).await?,
         };
         row.map(counter).ok_or_else(|| Failure::NoCounter(message.key.clone()))
     }
@@ -95,7 +99,9 @@ impl Admin for Service {
         request: Request<ResetCounterRequest>,
     ) -> Result<Response<Counter>, Status> {
         let (_, extensions, message) = request.into_parts();
-        answered(|| self.reset(&message, extensions.get().ok_or(Failure::Internal)?))
+        let answer =
+            async { self.reset(&message, extensions.get().ok_or(Failure::Internal)?).await };
+        Ok(Response::new(guarded_future(answer, || Err(Failure::Internal)).await?))
     }
 }
 

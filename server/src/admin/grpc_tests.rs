@@ -18,6 +18,8 @@ use super::access_world::{World, request};
 use super::verbs::{VERBS, Verb};
 use crate::access::Role;
 use crate::audit::testing::logged;
+use crate::decide::Terms;
+use crate::done::Done as _;
 
 const SERVICE: &str = include_str!("../../../proto/tollgate/v1/admin.proto");
 
@@ -225,7 +227,7 @@ fn pages_lead_to_the_end_without_doubles_or_losses() {
             let charge = Some(Charge::Hits(1));
             let descriptors = [Descriptor { entries: &entries, limit_override: None, charge }];
             let asked = Request { domain: "d", descriptors: &descriptors, hits_addend: 0 };
-            world.decider.check(&world.decider.active(), &asked).unwrap();
+            world.decider.check(&world.decider.active(), &asked, Terms::default()).done().unwrap();
         }
         let mut keys = Vec::new();
         let mut message = ListCountersRequest { page_size: 10, ..Default::default() };

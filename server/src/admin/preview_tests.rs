@@ -18,7 +18,9 @@ use tollgate_core::store::Bounds;
 use tollgate_core::time::{Clock, ManualClock, NANOS_PER_SECOND, Wall};
 
 use crate::config::Domains;
-use crate::decide::{Active, Answers, Decider};
+use crate::decide::double::{On, on_both};
+use crate::decide::{Active, Answers, Decider, Terms};
+use crate::done::Done as _;
 
 const RULE_SETS: u64 = 50;
 const REQUESTS: usize = 200;
@@ -27,15 +29,14 @@ const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
 const KEYS: [&str; 3] = ["a", "b", "c"];
 const VALUES: [&str; 5] = ["x", "xy", "xz", "y", ""];
 
-#[test]
-fn a_preview_says_what_the_decision_does_and_spends_nothing() {
+fn a_preview_says_what_the_decision_does_and_spends_nothing(on: On) {
     let mut met = Met::default();
     for seed in 0..RULE_SETS {
         let mut random = Random(seed);
         let wall = Wall::from_nanos(1_700_000_003 * NANOS_PER_SECOND);
         let clock = Arc::new(ManualClock::starting_at(wall));
         let active = Active::new(domains(&mut random), Answers::default(), &SECRET);
-        let decider = Decider::new(active, SECRET, ROOMY, Arc::clone(&clock) as Arc<dyn Clock>);
+        let decider = on.decider(active, SECRET, ROOMY, Arc::clone(&clock) as Arc<dyn Clock>);
         let mut open = Vec::new();
         for number in 0..REQUESTS {
             clock.advance(Duration::from_millis(random.below(150)));
@@ -86,14 +87,15 @@ fn reserve_or_settle(decider: &Decider, random: &mut Random, open: &mut Vec<Rese
             let request = Request { domain, descriptors: &descriptors, hits_addend };
             let hold_for = Duration::from_secs(1 + random.below(20));
             let active = decider.active();
-            let reserved = decider.reserve(&active, &request, hold_for).unwrap();
+            let reserved =
+                decider.reserve(&active, &request, hold_for, Terms::default()).done().unwrap();
             let counts = !reserved.checked.plan.operations.is_empty();
             open.extend(reserved.id);
             u32::from(counts && reserved.id.is_some())
         }
         2 => {
             // One that has ended is an error, and no matter here.
-            drop(open.pop().map(|id| decider.commit(id, random.below(4))));
+            drop(open.pop().map(|id| decider.commit(id, random.below(4), Terms::default()).done()));
             0
         }
         _ => 0,
@@ -107,10 +109,10 @@ fn expect_agreement(decider: &Decider, random: &mut Random, place: &str) -> Met 
     let request =
         Request { domain: asked.domain, descriptors: &descriptors, hits_addend: asked.hits_addend };
     let active = decider.active();
-    let before = (buckets(decider), decider.totals());
-    let previewed = decider.preview(&active, &request);
-    assert_eq!((buckets(decider), decider.totals()), before, "{place}: a preview left a trace");
-    let checked = decider.check(&active, &request).unwrap();
+    let before = (decider.totals(), buckets(decider));
+    let previewed = decider.preview(&active, &request, Terms::default()).done().unwrap();
+    assert_eq!((decider.totals(), buckets(decider)), before, "{place}: a preview left a trace");
+    let checked = decider.check(&active, &request, Terms::default()).done().unwrap();
     // All of it: codes, what remains, when it resets, which limit is told.
     assert_eq!(previewed.decision, checked.decision, "{place}: {request:?}");
     let operations = &checked.plan.operations;
@@ -279,3 +281,5 @@ impl Random {
         all[usize::try_from(self.below(N as u64)).unwrap()]
     }
 }
+
+on_both!(a_preview_says_what_the_decision_does_and_spends_nothing);

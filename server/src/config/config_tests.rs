@@ -5,7 +5,7 @@ use std::fs;
 use proptest::prelude::*;
 use tollgate_core::decision::Modes;
 use tollgate_core::descriptor::Entry;
-use tollgate_core::limit::{Algorithm, Bound, HeaderStyle, Limit, Quota, Unit};
+use tollgate_core::limit::{Algorithm, Bound, HeaderStyle, Limit, OnUnavailable, Quota, Unit};
 use tollgate_core::tally::NEAR_LIMIT_RATIO;
 use tollgate_proto::ratelimit::HeaderNames;
 
@@ -140,7 +140,7 @@ fn a_named_limit_is_met_by_its_name_and_its_keys_in_order() {
     let config = right(
         "
 limits:
-  login: {by: [ip, route], limit: 5, window: 1m30s, shadow: true}
+  login: {by: [ip, route], limit: 5, window: 1m30s, shadow: true, on_unavailable: local}
   global: {by: [], limit: 0, window: 500ms}
 ",
     );
@@ -150,6 +150,7 @@ limits:
     assert_eq!(login.name.as_deref(), Some("login"));
     assert_eq!(&*login.path, "tollgate.limit_login.ip.route");
     assert!(login.shadow && !login.quota_mode);
+    assert_eq!(login.on_unavailable, OnUnavailable::Local);
     for other in [
         &[("limit", "login")][..],
         &[("limit", "login"), ("ip", "x")],

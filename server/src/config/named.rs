@@ -7,8 +7,15 @@ use std::sync::Arc;
 
 use tollgate_core::descriptor::Entry;
 use tollgate_core::limit::{
-    Bound, DuplicateKey, Limit, NAMED_DOMAIN, NAMED_KEY, Named, Node, Quota, Rules,
+    Bound, DuplicateKey, Limit, NAMED_DOMAIN, NAMED_KEY, Named, Node, OnUnavailable, Quota, Rules,
 };
+
+/// What a named limit says beside its numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Says {
+    pub(super) shadow: bool,
+    pub(super) on_unavailable: OnUnavailable,
+}
 
 /// Adds the limit `name`, which counts by the keys `by`, to the domain's rules.
 ///
@@ -19,7 +26,7 @@ pub(super) fn add(
     name: &str,
     by: &[String],
     quota: Quota,
-    shadow: bool,
+    Says { shadow, on_unavailable }: Says,
 ) -> Result<(), DuplicateKey> {
     let mut path = format!("{NAMED_DOMAIN}.{NAMED_KEY}_{name}");
     for key in by {
@@ -29,6 +36,7 @@ pub(super) fn add(
     let limit = Limit {
         name: Some(name.into()),
         shadow,
+        on_unavailable,
         ..Limit::new(Bound::Limited(quota), Arc::from(path))
     };
     let keys = by.iter().map(|key| (key.as_str(), ""));

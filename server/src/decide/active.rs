@@ -112,11 +112,22 @@ impl Active {
         text: &str,
         then: impl FnOnce(&Operation<'_>) -> R,
     ) -> Option<R> {
+        self.met_in(key, text, |_, operation| then(operation))
+    }
+
+    /// The same with the plan that the operation is of.
+    pub(super) fn met_in<R>(
+        &self,
+        key: Key,
+        text: &str,
+        then: impl FnOnce(&Plan<'_>, &Operation<'_>) -> R,
+    ) -> Option<R> {
         let (domain, entries) = Label::parse(text)?;
         let descriptors = [Descriptor { entries: &entries, limit_override: None, charge: None }];
         let request = Request { domain, descriptors: &descriptors, hits_addend: 0 };
         let plan = Plan::of(&self.limits, &request);
-        plan.operations.iter().find(|operation| operation.key == key).map(then)
+        let met = plan.operations.iter().find(|operation| operation.key == key);
+        met.map(|operation| then(&plan, operation))
     }
 
     /// Which headers this domain's answers carry.

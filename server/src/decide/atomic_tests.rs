@@ -7,13 +7,15 @@ use tollgate_core::descriptor::{Charge, Descriptor, Entry};
 use tollgate_core::limit::{Algorithm, Bound, Limit, Node, Options, Quota, Rules, Unit};
 use tollgate_core::time::{ManualClock, NANOS_PER_SECOND, Wall};
 
+use super::double::{On, on_both};
 use super::*;
+use crate::done::Done as _;
 
 const SECRET: KeySecret = KeySecret::new([3; 16]);
 const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
 
 /// One limit an hour for each key, in a domain that charges all or none.
-fn decider(bounds: Bounds, limits: &[(&str, Quota)]) -> (Arc<ManualClock>, Decider) {
+fn decider(on: On, bounds: Bounds, limits: &[(&str, Quota)]) -> (Arc<ManualClock>, Decider) {
     let mut rules = Rules::default();
     for (key, quota) in limits {
         let limit = Limit::new(Bound::Limited(*quota), Arc::from(*key));
@@ -24,7 +26,7 @@ fn decider(bounds: Bounds, limits: &[(&str, Quota)]) -> (Arc<ManualClock>, Decid
     let active = Active::new(vec![(Arc::from("d"), rules, options)], Answers::default(), &SECRET);
     let clock =
         Arc::new(ManualClock::starting_at(Wall::from_nanos(1_700_000_000 * NANOS_PER_SECOND)));
-    let decider = Decider::new(active, SECRET, bounds, Arc::clone(&clock) as Arc<dyn Clock>);
+    let decider = on.decider(active, SECRET, bounds, Arc::clone(&clock) as Arc<dyn Clock>);
     (clock, decider)
 }
 
@@ -47,7 +49,7 @@ fn charge(
     let descriptors: Vec<_> = entries.iter().map(|entries| descriptor(&entries[..])).collect();
     let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 0 };
     let active = decider.active();
-    let checked = decider.check(&active, &request)?;
+    let checked = decider.check(&active, &request, Terms::default()).done()?;
     let statuses = &checked.decision.statuses;
     Ok((checked.decision.overall, statuses.iter().map(|status| status.remaining).collect()))
 }
@@ -55,11 +57,10 @@ fn charge(
 const ALL: [Algorithm; 3] =
     [Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::TokenBucket { burst: 2 }];
 
-#[test]
-fn a_denied_request_spends_nothing_of_any_limit() {
+fn a_denied_request_spends_nothing_of_any_limit(on: On) {
     for algorithm in ALL {
         let wide = Quota { algorithm: Algorithm::FixedWindow, ..quota(10, algorithm) };
-        let (_, decider) = decider(ROOMY, &[("wide", wide), ("narrow", quota(2, algorithm))]);
+        let (_, decider) = decider(on, ROOMY, &[("wide", wide), ("narrow", quota(2, algorithm))]);
         assert_eq!(ask(&decider, &["wide", "narrow"]), Ok((Code::Ok, vec![9, 1])));
         assert_eq!(ask(&decider, &["wide", "narrow"]), Ok((Code::Ok, vec![8, 0])));
         for _ in 0..5 {
@@ -70,29 +71,27 @@ fn a_denied_request_spends_nothing_of_any_limit() {
     }
 }
 
-#[test]
-fn a_request_that_stands_in_its_own_way_is_no_reason_for_a_penalty() {
+fn a_request_that_stands_in_its_own_way_is_no_reason_for_a_penalty(on: On) {
     let penalty_max = Some(Duration::from_secs(7_200));
     let strict = Quota { penalty_max, ..quota(2, Algorithm::FixedWindow) };
-    let (_, decider) = decider(ROOMY, &[("a", strict)]);
+    let (_, decider) = decider(on, ROOMY, &[("a", strict)]);
     assert_eq!(ask(&decider, &["a", "a", "a"]).unwrap().0, Code::OverLimit);
     assert_eq!(ask(&decider, &["a", "a"]), Ok((Code::Ok, vec![1, 0])));
     assert_eq!(ask(&decider, &["a"]).unwrap().0, Code::OverLimit);
 }
 
-#[test]
-fn a_bucket_met_twice_in_one_request_is_charged_twice_or_not_at_all() {
+fn a_bucket_met_twice_in_one_request_is_charged_twice_or_not_at_all(on: On) {
     for algorithm in ALL {
-        let (_, decider) = decider(ROOMY, &[("a", quota(2, algorithm))]);
+        let (_, decider) = decider(on, ROOMY, &[("a", quota(2, algorithm))]);
         assert_eq!(ask(&decider, &["a", "a", "a"]).unwrap().0, Code::OverLimit);
         assert_eq!(ask(&decider, &["a", "a"]), Ok((Code::Ok, vec![1, 0])), "{algorithm:?}");
         assert_eq!(ask(&decider, &["a"]).unwrap().0, Code::OverLimit);
     }
 }
 
-#[test]
-fn threads_that_meet_the_same_limits_in_any_order_spend_exactly_what_passes() {
+fn threads_that_meet_the_same_limits_in_any_order_spend_exactly_what_passes(on: On) {
     let (_, decider) = decider(
+        on,
         ROOMY,
         &[
             ("wide", quota(10_000, Algorithm::FixedWindow)),
@@ -117,24 +116,22 @@ fn threads_that_meet_the_same_limits_in_any_order_spend_exactly_what_passes() {
     assert_eq!(remaining, [9_500]);
 }
 
-#[test]
-fn a_full_ledger_charges_nothing() {
+fn a_full_ledger_charges_nothing(on: On) {
     let bounds = Bounds { keys_max: 256, bytes_max: 1 << 30 };
     let names: Vec<String> = (0..200).map(|i| format!("k{i}")).collect();
     let limits: Vec<_> =
         names.iter().map(|name| (&**name, quota(1, Algorithm::FixedWindow))).collect();
-    let (_, decider) = decider(bounds, &limits);
+    let (_, decider) = decider(on, bounds, &limits);
     let all: Vec<_> = names.iter().map(|name| &**name).collect();
     // One key a shard: two hundred of them cannot all find room.
     assert_eq!(ask(&decider, &all), Err(Unavailable::LedgerFull));
     assert_eq!(decider.totals().keys, 0);
 }
 
-#[test]
-fn a_penalty_is_remembered_although_the_request_was_charged_nothing() {
+fn a_penalty_is_remembered_although_the_request_was_charged_nothing(on: On) {
     let penalty_max = Some(Duration::from_secs(7_200));
     let strict = Quota { penalty_max, ..quota(1, Algorithm::FixedWindow) };
-    let (clock, decider) = decider(ROOMY, &[("a", strict)]);
+    let (clock, decider) = decider(on, ROOMY, &[("a", strict)]);
     assert_eq!(ask(&decider, &["a"]).unwrap().0, Code::Ok);
     for _ in 0..8 {
         assert_eq!(ask(&decider, &["a"]).unwrap().0, Code::OverLimit);
@@ -145,18 +142,16 @@ fn a_penalty_is_remembered_although_the_request_was_charged_nothing() {
     assert_eq!(ask(&decider, &["a"]).unwrap().0, Code::Ok);
 }
 
-#[test]
-fn refused_hits_of_a_lone_limit_spend_nothing() {
-    let (_, decider) = decider(ROOMY, &[("a", quota(2, Algorithm::FixedWindow))]);
+fn refused_hits_of_a_lone_limit_spend_nothing(on: On) {
+    let (_, decider) = decider(on, ROOMY, &[("a", quota(2, Algorithm::FixedWindow))]);
     assert_eq!(charge(&decider, &["a"], Some(Charge::Hits(5))).unwrap().0, Code::OverLimit);
     assert_eq!(ask(&decider, &["a"]), Ok((Code::Ok, vec![1])));
 }
 
-#[test]
-fn a_refund_in_a_denied_request_asks_nobody_to_wait() {
+fn a_refund_in_a_denied_request_asks_nobody_to_wait(on: On) {
     for algorithm in ALL {
         let second = Quota { algorithm, ..Quota::per_unit(1, Unit::Second) };
-        let (_, decider) = decider(ROOMY, &[("slow", quota(2, algorithm)), ("quick", second)]);
+        let (_, decider) = decider(on, ROOMY, &[("slow", quota(2, algorithm)), ("quick", second)]);
         assert_eq!(charge(&decider, &["slow"], Some(Charge::Hits(2))).unwrap().0, Code::Ok);
         while ask(&decider, &["quick"]).unwrap().0 == Code::Ok {}
         let (slow, quick) =
@@ -166,11 +161,22 @@ fn a_refund_in_a_denied_request_asks_nobody_to_wait() {
             [descriptor(&slow, Some(Charge::Refund(1))), descriptor(&quick, Some(Charge::Hits(1)))];
         let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 0 };
         let active = decider.active();
-        let previewed = decider.preview(&active, &request);
-        let checked = decider.check(&active, &request).unwrap();
+        let previewed = decider.preview(&active, &request, Terms::default()).done().unwrap();
+        let checked = decider.check(&active, &request, Terms::default()).done().unwrap();
         assert_eq!(checked.decision.overall, Code::OverLimit);
         let retry_after = checked.decision.retry_after.unwrap();
         assert!(retry_after <= Duration::from_secs(1), "{algorithm:?}: {retry_after:?}");
         assert_eq!(previewed.decision, checked.decision);
     }
+}
+
+on_both! {
+    a_denied_request_spends_nothing_of_any_limit,
+    a_request_that_stands_in_its_own_way_is_no_reason_for_a_penalty,
+    a_bucket_met_twice_in_one_request_is_charged_twice_or_not_at_all,
+    threads_that_meet_the_same_limits_in_any_order_spend_exactly_what_passes,
+    a_full_ledger_charges_nothing,
+    a_penalty_is_remembered_although_the_request_was_charged_nothing,
+    refused_hits_of_a_lone_limit_spend_nothing,
+    a_refund_in_a_denied_request_asks_nobody_to_wait,
 }

@@ -1,24 +1,27 @@
-//! Reservations of one node: hits that are held until their cost is known.
+//! Reservations: hits that are held until their cost is known.
 //!
-//! The rules are core's ([`tollgate_core::reservation`], [`tollgate_core::store`]); here is the one
-//! record behind its lock. A reservation owns what it needs, for it outlives the configuration that
-//! it was made by; where a limit still stands, it is settled by the numbers of now.
+//! The rules are core's ([`tollgate_core::reservation`], [`tollgate_core::store`]). A lone node keeps
+//! the one record behind its lock here, with what it needs to count a settlement; a replicated ledger
+//! keeps its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tollgate_core::bucket::Outcome;
-use tollgate_core::decision::{Code, Decision, Status};
-use tollgate_core::descriptor::{Charge, Request};
+use tollgate_core::command::{Answer, Command, KeySlot, NotDone};
+use tollgate_core::decision::{Code, Decision};
+use tollgate_core::descriptor::Request;
 use tollgate_core::plan::Plan;
 use tollgate_core::reservation::{
     Full, HOLD_MAX, HOLD_MIN, Reservation, ReservationId, Reservations,
 };
-use tollgate_core::store::{self, Cost, Refused, Settled};
-use tollgate_core::tally::Tally;
+use tollgate_core::store::Refused;
 use tollgate_core::time::Now;
 
-use super::{Active, Checked, Decider, Unavailable, statistics};
+use super::{
+    Active, Answered, Charged, Checked, Decider, Ledger, LocalLedger, NotAnswered, Replicated,
+    Terms, Unavailable, statistics,
+};
 use crate::statistics::LimitFigures;
 
 /// Ended reservations that a sweep clears away before it lets others have the record.
@@ -46,39 +49,18 @@ pub enum Unreserved {
     Unavailable(#[from] Unavailable),
 }
 
-/// Why a reservation could not be committed or cancelled. Nothing was spent then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unsettled {
-    /// It was never made, or it has ended, or it was committed or cancelled.
-    #[error("there is no open reservation of this name")]
-    Unknown,
-    /// See [`Unavailable`]; the reservation stands.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
 impl From<Refused> for Unreserved {
     fn from(refused: Refused) -> Self {
         Self::Unavailable(refused.into())
     }
 }
 
-/// What became of a reservation, and what is left after it.
-#[derive(Clone, Debug)]
-pub struct Settlement {
-    /// Hits that were spent.
-    pub charged: u64,
-    /// Hits that were needed beyond that, and found no room. Never spent.
-    pub uncharged: u64,
-    reservation: Reservation,
-    outcomes: Vec<Outcome>,
-}
-
-impl Settlement {
-    /// One status for each descriptor of the reservation's request: what remains now. Over where it
-    /// had less room than was needed.
-    pub fn statuses(&self) -> Vec<Status<'_>> {
-        self.reservation.statuses(&self.outcomes)
+impl From<NotAnswered> for Unreserved {
+    fn from(error: NotAnswered) -> Self {
+        match error {
+            NotAnswered::NotDone(NotDone::ReservationsFull) => Self::Full,
+            error => Self::Unavailable(error.into()),
+        }
     }
 }
 
@@ -93,11 +75,12 @@ impl Decider {
     ///
     /// # Errors
     /// [`Unreserved`].
-    pub fn reserve<'a>(
+    pub async fn reserve<'a>(
         &self,
         active: &'a Active,
         request: &Request<'a>,
         hold_for: Duration,
+        terms: Terms,
     ) -> Result<Reserved<'a>, Unreserved> {
         if !active.decides(request.domain) {
             return Err(Unavailable::NotLoaded.into());
@@ -106,134 +89,94 @@ impl Decider {
         for operation in &mut plan.operations {
             operation.quota.counts_refused = false;
         }
-        let modes = active.answers.modes;
         let ends_after = hold_for.clamp(HOLD_MIN, HOLD_MAX);
-        let mut reservations = self.reservations.lock();
-        // Read after the wait for the record, which is no part of the time that it is held.
-        let now = self.now();
-        let number = self.admit(&mut reservations, Reservation::parts_of(&plan), now)?;
-        let hold = (now.log.plus(ends_after), self.secret.reservation_id(number));
-        let passes =
-            |outcomes: &[Outcome]| Decision::of(&plan, outcomes, modes).overall == Code::Ok;
-        let outcomes = self.ledger.hold_all_or_none(&plan.operations, hold, now, passes)?;
-        let decision = Decision::of(&plan, &outcomes, modes);
-        let is_held = decision.overall == Code::Ok;
-        if is_held {
-            let reservation = Reservation::new(hold, &plan, request, &outcomes, modes);
-            let of = |operation| statistics::figures(&self.statistics, &plan, operation);
-            reservations.insert(reservation, plan.operations.iter().map(of).collect());
-        }
-        drop(reservations);
+        let held = match &self.ledger {
+            Ledger::Local(ledger) => self.hold(ledger, (&plan, request), active, ends_after)?,
+            Ledger::Replicated(ledger) => {
+                let asked = (&plan, request);
+                Box::pin(self.hold_there(ledger, asked, active, ends_after, terms)).await?
+            }
+        };
+        let (Charged { outcomes, decision, now }, id) = held;
         self.count_unknown_domain(&plan, request);
         statistics::count_reserved(&self.statistics, &plan, &outcomes, &decision, active);
-        let id = is_held.then_some(hold.1);
         Ok(Reserved { checked: Checked { plan, decision, now }, id, ends_after })
     }
 
-    /// Spends what a reservation really needed, in the windows of now, and frees the rest of what it
-    /// held. More than it held is spent only as far as every enforced limit has room, and of what it
-    /// held no more than limits allow that were lowered since.
-    ///
-    /// # Errors
-    /// [`Unsettled`].
-    pub fn commit(&self, id: ReservationId, hits: u64) -> Result<Settlement, Unsettled> {
+    fn hold<'a>(
+        &self,
+        ledger: &LocalLedger,
+        (plan, request): (&Plan<'a>, &Request<'a>),
+        active: &Active,
+        ends_after: Duration,
+    ) -> Result<(Charged<'a>, Option<ReservationId>), Unreserved> {
+        let modes = active.answers.modes;
         let mut reservations = self.reservations.lock();
-        let now = self.now();
-        let reservation = open(&mut reservations, id, now)?;
-        let active = self.active();
-        for part in &mut reservation.parts {
-            let quota = active.met(part.key, &part.text, |operation| operation.quota);
-            // One that is gone, or that the caller brought, bounds as it did.
-            part.quota = quota.unwrap_or(part.quota);
+        // Read after the wait for the record, which is no part of the time that it is held.
+        let now = self.own_now();
+        let number = self.admit(&mut reservations, ledger, Reservation::parts_of(plan), now)?;
+        let hold = (now.log.plus(ends_after), self.secret.reservation_id(number));
+        let passes = |outcomes: &[Outcome]| Decision::of(plan, outcomes, modes).overall == Code::Ok;
+        let outcomes = ledger.hold_all_or_none(&plan.operations, hold, now, passes)?;
+        let decision = Decision::of(plan, &outcomes, modes);
+        let is_held = decision.overall == Code::Ok;
+        if is_held {
+            let reservation = Reservation::new(hold, plan, request, &outcomes, modes);
+            let of = |operation| statistics::figures(&self.statistics, plan, operation);
+            reservations.insert(reservation, plan.operations.iter().map(of).collect());
         }
-        let settled = self.ledger.settle(reservation, hits, now);
-        let (settlement, figures) = closed(&mut reservations, id, settled)?;
-        drop(reservations);
-        self.count_settled(&settlement, hits, &figures);
-        Ok(settlement)
+        Ok((Charged { outcomes, decision, now }, is_held.then_some(hold.1)))
     }
 
-    /// Frees all that a reservation held.
-    ///
-    /// # Errors
-    /// [`Unsettled::Unknown`].
-    pub fn cancel(&self, id: ReservationId) -> Result<Settlement, Unsettled> {
-        let mut reservations = self.reservations.lock();
-        let now = self.now();
-        let reservation = open(&mut reservations, id, now)?;
-        let released = self.ledger.release(reservation, now);
-        Ok(closed(&mut reservations, id, released)?.0)
+    async fn hold_there<'a>(
+        &self,
+        ledger: &Arc<dyn Replicated>,
+        (plan, request): (&Plan<'a>, &Request<'a>),
+        active: &Active,
+        hold_for: Duration,
+        terms: Terms,
+    ) -> Result<(Charged<'a>, Option<ReservationId>), Unreserved> {
+        let modes = active.answers.modes;
+        let holdings = plan.holdings(request, &self.secret);
+        let slots: Vec<KeySlot> = holdings.iter().map(|holding| holding.charging.slot).collect();
+        let id = ledger.reservation_id(&slots);
+        let combining = plan.combining(modes);
+        let command = Command::Hold { id, hold_for, holdings, combining };
+        let Answered { answer, at: now } = self.ask(ledger, command, terms).await?;
+        match answer {
+            Answer::Held { id, outcomes, is_held } if outcomes.len() == plan.operations.len() => {
+                let decision = Decision::of(plan, &outcomes, modes);
+                Ok((Charged { outcomes, decision, now }, is_held.then_some(id)))
+            }
+            _ => Err(Unavailable::Senseless.into()),
+        }
     }
 
     /// Clears away reservations that have ended, a few at a time.
-    pub(super) fn sweep_reservations(&self, now: Now) {
-        while self.sweep_some(&mut self.reservations.lock(), now) == SWEPT_AT_ONCE {}
+    pub(super) fn sweep_reservations(&self, ledger: &LocalLedger, now: Now) {
+        while sweep_some(&mut self.reservations.lock(), ledger, now) == SWEPT_AT_ONCE {}
     }
 
-    fn sweep_some(&self, reservations: &mut Record, now: Now) -> usize {
-        let one = || reservations.sweep_one(now);
-        let ended = std::iter::from_fn(one).take(SWEPT_AT_ONCE);
-        // That it had ended is no news.
-        ended.map(|(reservation, _)| drop(self.ledger.release(&reservation, now))).count()
-    }
-
-    fn admit(&self, reservations: &mut Record, parts: usize, now: Now) -> Result<u64, Unreserved> {
+    fn admit(
+        &self,
+        reservations: &mut Record,
+        ledger: &LocalLedger,
+        parts: usize,
+        now: Now,
+    ) -> Result<u64, Unreserved> {
         let admitted = reservations.admit(parts).or_else(|Full| {
-            self.sweep_some(reservations, now);
+            sweep_some(reservations, ledger, now);
             reservations.admit(parts)
         });
         admitted.map_err(|Full| Unreserved::Full)
-    }
-
-    /// Hits count in a limit's figures when they are spent; what found no room counts as refused.
-    fn count_settled(&self, settlement: &Settlement, hits: u64, figures: &[Arc<LimitFigures>]) {
-        let ratio = self.active().answers.near_limit_ratio;
-        let parts = settlement.reservation.parts.iter().zip(&settlement.outcomes);
-        for ((part, outcome), figures) in parts.zip(figures) {
-            let spent = outcome.after.saturating_sub(outcome.before);
-            let needed = match part.cost {
-                Cost::Told => hits,
-                Cost::Fixed(fixed) => fixed,
-            };
-            let admitted = Outcome { over: false, ..*outcome };
-            let number = part.quota.burst();
-            let mut tally = Tally::of(&admitted, Charge::Hits(spent), number, part.shadow, ratio);
-            if outcome.over {
-                let over = needed.saturating_sub(spent);
-                let shadow = if part.shadow { over } else { 0 };
-                tally = Tally { total: tally.total + over, over, shadow, ..tally };
-            }
-            figures.figures.add(&tally);
-        }
     }
 }
 
 pub(super) type Record = Reservations<Vec<Arc<LimitFigures>>>;
 
-fn open(
-    reservations: &mut Record,
-    id: ReservationId,
-    now: Now,
-) -> Result<&mut Reservation, Unsettled> {
-    let found = reservations.find(id, now).ok_or(Unsettled::Unknown)?;
-    Ok(&mut found.0)
-}
-
-/// Takes the reservation out of the record, unless it stands.
-fn closed(
-    reservations: &mut Record,
-    id: ReservationId,
-    settled: Result<Settled, store::Unsettled>,
-) -> Result<(Settlement, Vec<Arc<LimitFigures>>), Unsettled> {
-    match settled {
-        Ok(Settled { charged, uncharged, outcomes }) => {
-            let (reservation, figures) = reservations.take(id).ok_or(Unsettled::Unknown)?;
-            Ok((Settlement { charged, uncharged, reservation, outcomes }, figures))
-        }
-        Err(store::Unsettled::Ended) => {
-            reservations.take_ended(id);
-            Err(Unsettled::Unknown)
-        }
-        Err(store::Unsettled::Refused(refused)) => Err(Unavailable::from(refused).into()),
-    }
+fn sweep_some(reservations: &mut Record, ledger: &LocalLedger, now: Now) -> usize {
+    let one = || reservations.sweep_one(now);
+    let ended = std::iter::from_fn(one).take(SWEPT_AT_ONCE);
+    // That it had ended is no news.
+    ended.map(|(reservation, _)| drop(ledger.release(&reservation, now))).count()
 }

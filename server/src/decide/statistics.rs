@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tollgate_core::bucket::Outcome;
 use tollgate_core::decision::{Code, Decision};
+use tollgate_core::descriptor::Entry;
 use tollgate_core::limit::{Limit, level};
-use tollgate_core::plan::{Operation, Plan};
+use tollgate_core::plan::{Label, Operation, Plan};
+use tollgate_core::store::Part;
 use tollgate_core::tally::Tally;
 
 use super::Active;
@@ -55,6 +57,21 @@ pub(super) fn figures(
         Some(limit) if limit.shows_request => of_request(names, plan, operation, limit),
         Some(limit) => configured(names, plan, operation, limit),
     }
+}
+
+/// The figures of a part of a reservation, found by its label: the node that settles it may not be
+/// the one that made it. None where the label does not say all.
+pub(super) fn figures_of_part(
+    statistics: &Statistics,
+    active: &Active,
+    part: &Part,
+) -> Option<Arc<LimitFigures>> {
+    let met = active.met_in(part.key, &part.text, |plan, one| figures(statistics, plan, one));
+    met.or_else(|| {
+        // Its rule is gone, or the caller brought it along.
+        let (domain, entries) = Label::parse(&part.text)?;
+        Some(named_by_entries(&statistics.limits, domain, &entries))
+    })
 }
 
 fn count_some(
@@ -111,9 +128,11 @@ fn of_request(
 
 /// The figures of a limit that the caller brought along: named by the descriptor itself.
 fn brought_along(names: &Names, operation: &Operation<'_>) -> Arc<LimitFigures> {
-    let domain = operation.label.domain;
-    let entries = operation.label.entries.iter();
-    let levels: Vec<_> = entries.map(|entry| level(entry.key, entry.value)).collect();
+    named_by_entries(names, operation.label.domain, operation.label.entries)
+}
+
+fn named_by_entries(names: &Names, domain: &str, entries: &[Entry<'_>]) -> Arc<LimitFigures> {
+    let levels: Vec<_> = entries.iter().map(|entry| level(entry.key, entry.value)).collect();
     names.figures(Origin::Request, domain, &joined(domain, &levels), || levels.clone())
 }
 

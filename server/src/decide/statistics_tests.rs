@@ -14,7 +14,10 @@ use tollgate_core::time::{Clock, ManualClock, NANOS_PER_SECOND, Wall};
 
 use super::*;
 use crate::config::Domains;
+use crate::decide::Terms;
+use crate::decide::double::{On, on_both};
 use crate::decide::{Answers, Decider};
+use crate::done::Done as _;
 
 const SECRET: KeySecret = KeySecret::new([3; 16]);
 const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
@@ -39,11 +42,11 @@ fn domains(atomic: bool) -> Domains {
     vec![(Arc::from("d"), rules, Options { atomic, ..Options::default() })]
 }
 
-fn node(atomic: bool) -> (Arc<ManualClock>, Decider) {
+fn node(on: On, atomic: bool) -> (Arc<ManualClock>, Decider) {
     let wall = Wall::from_nanos(1_700_000_003 * NANOS_PER_SECOND);
     let clock = Arc::new(ManualClock::starting_at(wall));
     let active = Active::new(domains(atomic), Answers::default(), &SECRET);
-    let decider = Decider::new(active, SECRET, ROOMY, Arc::clone(&clock) as Arc<dyn Clock>);
+    let decider = on.decider(active, SECRET, ROOMY, Arc::clone(&clock) as Arc<dyn Clock>);
     (clock, decider)
 }
 
@@ -67,13 +70,12 @@ fn ask(decider: &Decider, keys: &[&str], charge: Charge) -> (Code, Vec<Code>) {
         hits_addend: 0,
     };
     let active = decider.active();
-    let decision = decider.check(&active, &request).unwrap().decision;
+    let decision = decider.check(&active, &request, Terms::default()).done().unwrap().decision;
     (decision.overall, decision.statuses.iter().map(|status| status.code).collect())
 }
 
-#[test]
-fn an_atomic_denial_counts_for_the_limits_that_denied_and_for_no_other() {
-    let (_, decider) = node(true);
+fn an_atomic_denial_counts_for_the_limits_that_denied_and_for_no_other(on: On) {
+    let (_, decider) = node(on, true);
     assert_eq!(ask(&decider, &["fixed", "sliding"], Charge::Hits(9)).0, Code::Ok);
     assert_eq!(ask(&decider, &["sliding"], Charge::Hits(1)).0, Code::Ok);
     for _ in 0..3 {
@@ -85,9 +87,8 @@ fn an_atomic_denial_counts_for_the_limits_that_denied_and_for_no_other() {
     assert_eq!(figure(&decider, "d.sliding"), sliding);
 }
 
-#[test]
-fn a_reload_keeps_figures_and_counts_on_in_them_however_the_rules_are_numbered() {
-    let (_, decider) = node(false);
+fn a_reload_keeps_figures_and_counts_on_in_them_however_the_rules_are_numbered(on: On) {
+    let (_, decider) = node(on, false);
     ask(&decider, &["fixed", "shown"], Charge::Hits(3));
     let (name, mut rules, options) = domains(false).remove(0);
     let limits = |nodes: &[Node]| nodes.to_vec();
@@ -105,9 +106,8 @@ fn a_reload_keeps_figures_and_counts_on_in_them_however_the_rules_are_numbered()
     assert_eq!(totals, [named("d.fixed", 5), named("d.shown_v", 5), named("d.tokens", 2)]);
 }
 
-#[test]
-fn threads_count_every_hit_once() {
-    let (_, decider) = node(false);
+fn threads_count_every_hit_once(on: On) {
+    let (_, decider) = node(on, false);
     let allowed = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -132,8 +132,9 @@ proptest! {
     #[test]
     fn figures_say_what_was_answered(
         steps in proptest::collection::vec((0..5_usize, 0..14_u64, 0..40_u64, any::<bool>()), 1..60),
+        on in prop_oneof![Just(On::Own), Just(On::Replicated)],
     ) {
-        let (clock, decider) = node(false);
+        let (clock, decider) = node(on, false);
         let keys = ["fixed", "sliding", "tokens", "shadow", "shown"];
         let (mut totals, mut passed, mut refunded) = ([0; 5], [0; 5], [0; 5]);
         for (at, hits, pause, refunds) in steps {
@@ -164,4 +165,10 @@ proptest! {
             }
         }
     }
+}
+
+on_both! {
+    an_atomic_denial_counts_for_the_limits_that_denied_and_for_no_other,
+    a_reload_keeps_figures_and_counts_on_in_them_however_the_rules_are_numbered,
+    threads_count_every_hit_once,
 }

@@ -9,7 +9,9 @@ use tollgate_core::key::KeySecret;
 use tollgate_core::limit::{Bound, Limit, Node, Options, Quota, Rules, Unit};
 use tollgate_core::time::{ManualClock, NANOS_PER_SECOND, Wall};
 
+use super::double::{On, on_both};
 use super::*;
+use crate::done::Done as _;
 
 const SECRET: KeySecret = KeySecret::new([3; 16]);
 const ROOMY: Bounds = Bounds { keys_max: 1_000_000, bytes_max: 1 << 30 };
@@ -23,10 +25,10 @@ fn active(limit: u32, unit: Unit) -> Active {
     Active::new(vec![(Arc::from("d"), rules, Options::default())], Answers::default(), &SECRET)
 }
 
-fn decider(active: Active, bounds: Bounds) -> (Arc<ManualClock>, Decider) {
+fn decider(on: On, active: Active, bounds: Bounds) -> (Arc<ManualClock>, Decider) {
     let wall = Wall::from_nanos(1_700_000_003 * NANOS_PER_SECOND);
     let clock = Arc::new(ManualClock::starting_at(wall));
-    let decider = Decider::new(active, SECRET, bounds, Arc::clone(&clock) as Arc<dyn Clock>);
+    let decider = on.decider(active, SECRET, bounds, Arc::clone(&clock) as Arc<dyn Clock>);
     (clock, decider)
 }
 
@@ -34,12 +36,14 @@ fn ask(decider: &Decider, user: &str) -> Result<Code, Unavailable> {
     let entries = [Entry { key: "user", value: user }];
     let descriptors = [Descriptor { entries: &entries, limit_override: None, charge: None }];
     let request = Request { domain: "d", descriptors: &descriptors, hits_addend: 0 };
-    decider.check(&decider.active(), &request).map(|checked| checked.decision.overall)
+    decider
+        .check(&decider.active(), &request, Terms::default())
+        .done()
+        .map(|checked| checked.decision.overall)
 }
 
-#[test]
-fn threads_on_one_key_are_admitted_exactly_to_the_limit() {
-    let (_, decider) = decider(active(1_000, Unit::Day), ROOMY);
+fn threads_on_one_key_are_admitted_exactly_to_the_limit(on: On) {
+    let (_, decider) = decider(on, active(1_000, Unit::Day), ROOMY);
     let admitted = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -55,9 +59,8 @@ fn threads_on_one_key_are_admitted_exactly_to_the_limit() {
     assert_eq!(admitted.into_inner(), 1_000);
 }
 
-#[test]
-fn a_window_ends_with_the_clock_and_not_with_a_step_of_it() {
-    let (clock, decider) = decider(active(1, Unit::Minute), ROOMY);
+fn a_window_ends_with_the_clock_and_not_with_a_step_of_it(on: On) {
+    let (clock, decider) = decider(on, active(1, Unit::Minute), ROOMY);
     assert_eq!(ask(&decider, "a"), Ok(Code::Ok));
     clock.step_wall_to(Wall::from_nanos(1_800_000_000 * NANOS_PER_SECOND));
     decider.tick();
@@ -69,11 +72,10 @@ fn a_window_ends_with_the_clock_and_not_with_a_step_of_it() {
     assert_eq!(ask(&decider, "a"), Ok(Code::Ok));
 }
 
-#[test]
-fn a_full_ledger_is_an_error_and_never_reads_as_allowed() {
+fn a_full_ledger_is_an_error_and_never_reads_as_allowed(on: On) {
     // One key a shard, each with its limit spent.
     let bounds = Bounds { keys_max: 256, bytes_max: 1 << 30 };
-    let (_, decider) = decider(active(1, Unit::Day), bounds);
+    let (_, decider) = decider(on, active(1, Unit::Day), bounds);
     let answers: Vec<_> = (0..4_096).map(|i| ask(&decider, &i.to_string())).collect();
     let allowed = answers.iter().filter(|answer| **answer == Ok(Code::Ok)).count();
     let refused = answers.iter().filter(|answer| answer.is_err()).count();
@@ -82,9 +84,8 @@ fn a_full_ledger_is_an_error_and_never_reads_as_allowed() {
     assert_eq!(decider.totals().stats.refused, 4_096 - 256);
 }
 
-#[test]
-fn an_idle_ledger_empties_with_the_ticks() {
-    let (clock, decider) = decider(active(5, Unit::Second), ROOMY);
+fn an_idle_ledger_empties_with_the_ticks(on: On) {
+    let (clock, decider) = decider(on, active(5, Unit::Second), ROOMY);
     for i in 0..10_000 {
         ask(&decider, &i.to_string()).unwrap();
     }
@@ -95,4 +96,11 @@ fn an_idle_ledger_empties_with_the_ticks() {
     }
     assert_eq!(decider.totals().keys, 0);
     assert_eq!(decider.totals().stats.expired, 10_000);
+}
+
+on_both! {
+    threads_on_one_key_are_admitted_exactly_to_the_limit,
+    a_window_ends_with_the_clock_and_not_with_a_step_of_it,
+    a_full_ledger_is_an_error_and_never_reads_as_allowed,
+    an_idle_ledger_empties_with_the_ticks,
 }

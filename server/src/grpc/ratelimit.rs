@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use tollgate_core::descriptor::Request;
+use tollgate_core::time::Monotonic;
 use tollgate_proto::ratelimit::{self, Bounds};
 use tollgate_proto::rls::rate_limit_service_server::RateLimitService;
 use tollgate_proto::rls::{RateLimitRequest, RateLimitResponse};
 use tonic::Status;
 
-use crate::decide::Decider;
+use crate::decide::{Decider, Terms};
 use crate::error::CallError;
-use crate::guard::guarded;
+use crate::guard::guarded_future;
 use crate::metrics::Decisions;
+use crate::native::Deadline;
 
 /// Answers rate-limit requests.
 #[derive(Clone)]
@@ -27,17 +29,27 @@ impl RateLimit {
         Self { decider, bounds, decisions: Decisions::of(api) }
     }
 
-    /// Answers one message, whatever wire it came over.
+    /// Answers one message, whatever wire it came over. Where the ledger is this node's own it is
+    /// ready at once; else it waits, until `deadline` if there is one.
     ///
     /// # Errors
     /// [`CallError`] for a message that is refused or a decision that cannot be made.
-    pub fn answer(&self, message: &RateLimitRequest) -> Result<RateLimitResponse, CallError> {
-        let answer = self.decide(message);
+    pub async fn answer(
+        &self,
+        message: &RateLimitRequest,
+        deadline: Option<Monotonic>,
+    ) -> Result<RateLimitResponse, CallError> {
+        let answer = self.decide(message, deadline).await;
         match &answer {
             Ok(response) => self.decisions.count(response),
             Err(error) => self.count_error(error),
         }
         answer
+    }
+
+    /// Whether an answer may have to wait for other nodes.
+    pub(super) fn waits(&self) -> bool {
+        self.decider.ledger().is_replicated()
     }
 
     /// Counts a message that is refused before it is one.
@@ -46,7 +58,11 @@ impl RateLimit {
         self.decider.statistics().count_error(error);
     }
 
-    fn decide(&self, message: &RateLimitRequest) -> Result<RateLimitResponse, CallError> {
+    async fn decide(
+        &self,
+        message: &RateLimitRequest,
+        deadline: Option<Monotonic>,
+    ) -> Result<RateLimitResponse, CallError> {
         let entries = ratelimit::entries(message, &self.bounds)?;
         let descriptors = ratelimit::descriptors(message, &entries)?;
         let request = Request {
@@ -55,7 +71,8 @@ impl RateLimit {
             hits_addend: message.hits_addend,
         };
         let active = self.decider.active();
-        let checked = self.decider.check(&active, &request)?;
+        let terms = Terms { deadline, once: None };
+        let checked = self.decider.check(&active, &request, terms).await?;
         let mut response = ratelimit::response(&checked.decision);
         if let Some(domain) = checked.plan.domain {
             let style = (active.headers(domain), &active.answers.header_names);
@@ -75,10 +92,10 @@ impl RateLimitService for RateLimit {
         &self,
         request: tonic::Request<RateLimitRequest>,
     ) -> Result<tonic::Response<RateLimitResponse>, Status> {
-        guarded(
-            || Ok(tonic::Response::new(self.answer(request.get_ref())?)),
-            || Err(Status::internal("internal error")),
-        )
+        let deadline = request.extensions().get().map(|Deadline(end)| *end);
+        let answer =
+            async { Ok(tonic::Response::new(self.answer(request.get_ref(), deadline).await?)) };
+        guarded_future(answer, || Err(Status::internal("internal error"))).await
     }
 }
 

@@ -10,6 +10,8 @@ use tollgate_proto::rls::{RateLimitResponse, Struct, Value};
 
 use super::*;
 use crate::decide::Answers;
+use crate::decide::double::{On, on_both};
+use crate::done::Done as _;
 use crate::vectors;
 
 #[derive(Deserialize)]
@@ -24,11 +26,11 @@ struct Case {
 const NOON: Wall =
     Wall::from_nanos((1_700_000_000 - 1_700_000_000 % 86_400 + 43_201) * NANOS_PER_SECOND);
 
-fn service(cases: &[Case]) -> RateLimit {
+fn service(on: On, cases: &[Case]) -> RateLimit {
     let answers =
         Answers { headers: HeaderStyle::RateLimit, dynamic_metadata: true, ..Answers::default() };
     let files = cases.iter().map(|case| (case.file.as_str(), case.yaml.as_str()));
-    testing::service(files, answers, NOON)
+    testing::service(on, files, answers, NOON)
 }
 
 /// An answer in the recording's own form.
@@ -79,18 +81,17 @@ fn json(value: &Value) -> Json {
     }
 }
 
-#[test]
-fn every_recorded_answer_of_the_reference_is_ours_too() {
+fn every_recorded_answer_of_the_reference_is_ours_too(on: On) {
     let Some(folder) = vectors::folder("ratelimit-recorded", "recorded answers") else { return };
     let text = std::fs::read_to_string(folder.join("cases.jsonl")).unwrap();
     let cases: Vec<Case> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let service = service(&cases);
+    let service = service(on, &cases);
     let (mut equal, mut different) = (0, Vec::new());
     for case in &cases {
         for (index, (request, recorded)) in case.requests.iter().zip(&case.answers).enumerate() {
             let message =
                 tollgate_proto::json::parse_request(request.to_string().as_bytes()).unwrap();
-            let ours = recorded_form(&service.answer(&message).unwrap());
+            let ours = recorded_form(&service.answer(&message, None).done().unwrap());
             if ours == *recorded {
                 equal += 1;
             } else {
@@ -101,4 +102,8 @@ fn every_recorded_answer_of_the_reference_is_ours_too() {
     }
     assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
     assert_eq!(equal, 960);
+}
+
+on_both! {
+    every_recorded_answer_of_the_reference_is_ours_too,
 }

@@ -46,6 +46,8 @@ pub struct Router {
     health: HealthServer<HealthService>,
     draining: Draining,
     stopwatches: Stopwatches,
+    /// Whether answers of Envoy's service may have to wait, and so need to know until when.
+    waits: bool,
 }
 
 /// What measures the calls of one core.
@@ -68,12 +70,13 @@ impl Router {
         draining: Draining,
         stopwatches: Stopwatches,
     ) -> Self {
+        let waits = rate_limit.waits();
         let rate_limit =
             RateLimitServiceServer::new(rate_limit).max_decoding_message_size(message_bytes_max);
         let native = DecisionsServer::new(native::Service::new(native, draining.clone()))
             .max_decoding_message_size(message_bytes_max);
         let health = health.max_decoding_message_size(message_bytes_max);
-        Self { rate_limit, native, health, draining, stopwatches }
+        Self { rate_limit, native, health, draining, stopwatches, waits }
     }
 
     fn call_native(&mut self, mut request: Request<Metered<Incoming>>) -> Answering {
@@ -101,7 +104,7 @@ impl Service<Request<Metered<Incoming>>> for Router {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Metered<Incoming>>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Metered<Incoming>>) -> Self::Future {
         if request.uri().path().starts_with(HEALTH) {
             // A watch of health lives as long as its connection, at most until the drain.
             let (call, draining) = (self.health.call(request), self.draining.clone());
@@ -117,6 +120,9 @@ impl Service<Request<Metered<Incoming>>> for Router {
         let is_measured = request.uri().path() == SHOULD_RATE_LIMIT;
         let measured =
             is_measured.then(|| self.stopwatches.rls.start(deadline::of(request.headers())));
+        if let Some(end) = measured.as_ref().and_then(Measured::deadline).filter(|_| self.waits) {
+            request.extensions_mut().insert(Deadline(end));
+        }
         // A path of no service is answered UNIMPLEMENTED by the generated code.
         let call = self.rate_limit.call(request);
         Answering { call, timeout: Some(MESSAGE_TIMEOUT), timer: None, measured }

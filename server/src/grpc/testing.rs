@@ -8,6 +8,7 @@ use tollgate_core::time::{ManualClock, Wall};
 
 use super::*;
 use crate::config::Config;
+use crate::decide::double::On;
 use crate::decide::{Active, Answers};
 
 /// Bounds that no test meets by accident.
@@ -21,6 +22,7 @@ const BOUNDS: Bounds = Bounds {
 
 /// Reads `files`, each with its name, as a configuration would, and serves them at `now`.
 pub(super) fn service<'a>(
+    on: On,
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
     answers: Answers,
     now: Wall,
@@ -35,6 +37,6 @@ pub(super) fn service<'a>(
     let active = Active::new(config.domains().unwrap(), answers, &secret);
     let bounds = store::Bounds { keys_max: 1 << 20, bytes_max: 1 << 30 };
     let clock = Arc::new(ManualClock::starting_at(now));
-    let decider = Arc::new(Decider::new(active, secret, bounds, clock));
+    let decider = Arc::new(on.decider(active, secret, bounds, clock));
     RateLimit::new(decider, BOUNDS, "tested")
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -16,7 +17,7 @@ use super::connection::{Body, BodyError, Http1Bounds};
 use crate::access::{Access, Caller, Refusal, Role, Shown};
 use crate::admin::{self, Api, Found, NotFound};
 use crate::budget::{Budget, Metered};
-use crate::guard::guarded;
+use crate::guard::guarded_future;
 use crate::metrics;
 use crate::openapi;
 
@@ -132,14 +133,15 @@ impl Admin {
     async fn run(&self, found: Found, head: &Parts, body: Bytes, caller: Caller) -> Answer {
         let query = head.uri.query().unwrap_or_default().to_owned();
         let (waits, api) = (found.verb.waits, Arc::clone(&self.api));
-        let answered =
-            move || guarded(|| api.answer(&found, &query, &body, &caller), answer::internal);
+        let answered = async move { api.answer(&found, &query, &body, &caller).await };
+        let answered = guarded_future(answered, answer::internal);
         if !waits {
-            return answered();
+            return answered.await;
         }
         // A disk that hangs holds up this call, not the probes beside it. It goes on if its caller
-        // leaves: what was changed is told to the audit log.
-        tokio::task::spawn_blocking(answered).await.unwrap_or_else(|_| answer::internal())
+        // leaves: what was changed is told to the audit log. Such a verb waits for nothing else.
+        let on_disk = move || answered.now_or_never().unwrap_or_else(answer::internal);
+        tokio::task::spawn_blocking(on_disk).await.unwrap_or_else(|_| answer::internal())
     }
 
     fn readyz(&self) -> Answer {

@@ -1,5 +1,6 @@
 //! The `http` listener: `/json` decides, `/healthcheck` says whether traffic may come.
 
+use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use tollgate_proto::json;
@@ -10,7 +11,7 @@ use super::answer::{self, Answer};
 use super::connection::{Body, BodyError, Handle};
 use crate::error::CallError;
 use crate::grpc::RateLimit;
-use crate::guard::guarded;
+use crate::guard::guarded_future;
 use crate::openapi;
 use crate::state::State;
 use crate::statistics::Stopwatch;
@@ -57,10 +58,10 @@ impl DecideHttp {
             Err(BodyError::NoRoom(no_room)) => return refuse(&self.counted(no_room.into())),
             Err(error) => return refuse(&self.counted(CallError::Unreadable(error.to_string()))),
         };
-        let decided = || -> Result<Answer, CallError> {
+        let decided = async {
             let unreadable = |what| self.counted(CallError::Unreadable(what));
             let message = json::parse_request(&body).map_err(unreadable)?;
-            let response = self.rate_limit.answer(&message)?;
+            let response = self.rate_limit.answer(&message, None).await?;
             let status = match response.overall_code() {
                 Code::Ok => StatusCode::OK,
                 Code::OverLimit => StatusCode::TOO_MANY_REQUESTS,
@@ -70,8 +71,9 @@ impl DecideHttp {
                 .map_err(|error| CallError::Unreadable(error.to_string()))?;
             Ok(answer::json(status, body))
         };
-        let told = || decided().unwrap_or_else(|error| refuse(&error));
-        guarded(told, answer::internal)
+        let told = decided
+            .map(|decided: Result<_, CallError>| decided.unwrap_or_else(|error| refuse(&error)));
+        guarded_future(told, answer::internal).await
     }
 
     /// Counts what is wrong with a message that the adapter has not seen.

@@ -88,8 +88,7 @@ impl Failure {
             Self::IdempotencyFull => "idempotency_full",
             Self::ReservationsFull => "reservations_full",
             Self::DeadlineExceeded => "deadline_exceeded",
-            Self::Unavailable { error: Unavailable::LedgerFull, .. } => "ledger_full",
-            Self::Unavailable { error: Unavailable::NotLoaded, .. } => "not_loaded",
+            Self::Unavailable { error, .. } => error.word(),
             Self::NoRoom(_) => "no_room",
             Self::StreamEnded => "stream_ended",
             Self::Internal => "internal",
@@ -211,7 +210,13 @@ impl From<Malformed> for Failure {
 
 impl From<Unavailable> for Failure {
     fn from(error: Unavailable) -> Self {
-        Self::Unavailable { error, executed: false }
+        match error {
+            Unavailable::Conflict => Self::IdempotencyConflict,
+            Unavailable::OnceFull => Self::IdempotencyFull,
+            Unavailable::NotSent => Self::DeadlineExceeded,
+            Unavailable::Senseless => Self::Internal,
+            error => Self::Unavailable { error, executed: error.may_be_executed() },
+        }
     }
 }
 

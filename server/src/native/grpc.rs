@@ -1,5 +1,6 @@
 //! `tollgate.v1.Decisions`: the adapter as tonic wants it.
 
+use std::future::Future;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -15,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::stream::Answers;
 use super::{Call, Deadline, Failure, Native};
-use crate::guard::guarded;
+use crate::guard::guarded_future;
 
 /// How long a stream may be silent. Longer than any steady caller's pause; what a silent stream
 /// holds is free again after it.
@@ -35,15 +36,28 @@ impl Service {
     }
 }
 
-/// Runs `answer` on what a call brings; a panic costs this call only.
-fn answered<M, T>(
-    request: &Request<M>,
-    answer: impl FnOnce(&M, Call<'_>) -> Result<T, Failure>,
+/// What a call brings beside its message.
+struct Brought {
+    authorization: Option<HeaderValue>,
+    deadline: Option<Deadline>,
+}
+
+impl Brought {
+    fn of<M>(request: &Request<M>) -> Self {
+        let deadline = request.extensions().get::<Deadline>().copied();
+        Self { authorization: authorization(request), deadline }
+    }
+
+    fn call(&self) -> Call<'_> {
+        Call { authorization: self.authorization.as_ref(), deadline: self.deadline }
+    }
+}
+
+/// Waits for `answer`; a panic costs this call only.
+async fn answered<T>(
+    answer: impl Future<Output = Result<T, Failure>>,
 ) -> Result<Response<T>, Status> {
-    let deadline = request.extensions().get::<Deadline>().copied();
-    let authorization = authorization(request);
-    let call = Call { authorization: authorization.as_ref(), deadline };
-    let answer = guarded(|| answer(request.get_ref(), call), || Err(Failure::Internal));
+    let answer = guarded_future(answer, || Err(Failure::Internal)).await;
     Ok(Response::new(answer?))
 }
 
@@ -57,14 +71,16 @@ impl Decisions for Service {
         &self,
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
-        answered(&request, |message, call| self.native.check(message, call))
+        let brought = Brought::of(&request);
+        answered(self.native.check(request.get_ref(), brought.call())).await
     }
 
     async fn check_batch(
         &self,
         request: Request<CheckBatchRequest>,
     ) -> Result<Response<CheckBatchResponse>, Status> {
-        answered(&request, |message, call| self.native.check_batch(message, call))
+        let brought = Brought::of(&request);
+        answered(self.native.check_batch(request.get_ref(), brought.call())).await
     }
 
     type CheckStreamStream = Answers<Streaming<CheckStreamRequest>>;
@@ -81,41 +97,47 @@ impl Decisions for Service {
     }
 
     async fn peek(&self, request: Request<PeekRequest>) -> Result<Response<CheckResponse>, Status> {
-        answered(&request, |message, call| self.native.peek(message, call))
+        let brought = Brought::of(&request);
+        answered(self.native.peek(request.get_ref(), brought.call())).await
     }
 
     async fn reserve(
         &self,
         request: Request<ReserveRequest>,
     ) -> Result<Response<ReserveResponse>, Status> {
-        answered(&request, |message, call| self.native.reserve(message, call))
+        let brought = Brought::of(&request);
+        answered(self.native.reserve(request.get_ref(), brought.call())).await
     }
 
     async fn commit(
         &self,
         request: Request<CommitRequest>,
     ) -> Result<Response<CommitResponse>, Status> {
-        answered(&request, |message, call| self.native.commit(message, call))
+        let brought = Brought::of(&request);
+        answered(self.native.commit(request.get_ref(), brought.call())).await
     }
 
     async fn cancel(
         &self,
         request: Request<CancelRequest>,
     ) -> Result<Response<CancelResponse>, Status> {
-        answered(&request, |message, call| self.native.cancel(message, call))
+        let brought = Brought::of(&request);
+        answered(self.native.cancel(request.get_ref(), brought.call())).await
     }
 
     async fn refund(
         &self,
         request: Request<RefundRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
-        answered(&request, |message, call| self.native.refund(message, call))
+        let brought = Brought::of(&request);
+        answered(self.native.refund(request.get_ref(), brought.call())).await
     }
 
     async fn reset(
         &self,
         request: Request<ResetRequest>,
     ) -> Result<Response<ResetResponse>, Status> {
-        answered(&request, |message, call| self.native.reset(message, call))
+        let brought = Brought::of(&request);
+        answered(self.native.reset(request.get_ref(), brought.call())).await
     }
 }

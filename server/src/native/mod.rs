@@ -12,8 +12,9 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::Guard;
+use futures_util::future::join_all;
 use http::HeaderValue;
-use tollgate_core::descriptor::Request;
 use tollgate_core::time::Monotonic;
 use tollgate_proto::Bounds;
 use tollgate_proto::v1::subject::Kind;
@@ -27,9 +28,9 @@ pub(crate) use self::grpc::STREAM_IDLE_MAX;
 pub use self::grpc::Service;
 use self::recent::Recents;
 use crate::access::{Access, Caller, ListenerPermissions, Permission};
-use crate::decide::{Active, Decider, Unavailable};
+use crate::decide::{Active, Decider, Terms, Unavailable};
 use crate::error::CallError;
-use crate::guard::guarded;
+use crate::guard::guarded_future;
 use crate::metrics::Decisions;
 
 /// When a caller stops waiting for its answer.
@@ -43,6 +44,13 @@ pub(crate) struct Call<'a> {
     pub(crate) authorization: Option<&'a HeaderValue>,
     /// As the transport tells it.
     pub(crate) deadline: Option<Deadline>,
+}
+
+impl Call<'_> {
+    /// How long the ledger may take.
+    fn terms(&self) -> Terms {
+        Terms { deadline: self.deadline.map(|Deadline(end)| end), once: None }
+    }
 }
 
 /// What the adapters of all listeners share.
@@ -79,37 +87,55 @@ impl Native {
     }
 
     /// `CheckRequest`.
-    pub(crate) fn check(
+    pub(crate) async fn check(
         &self,
         message: &CheckRequest,
         call: Call<'_>,
     ) -> Result<CheckResponse, Failure> {
-        self.counted(self.checked(message, call), CheckResponse::verdict)
+        self.counted(self.checked(message, call).await, CheckResponse::verdict)
     }
 
-    /// `CheckBatchRequest`: each check is decided by itself, in order.
-    pub(crate) fn check_batch(
+    /// `CheckBatchRequest`: each check is decided by itself, in order; those that have to wait, wait
+    /// together.
+    pub(crate) async fn check_batch(
         &self,
         message: &CheckBatchRequest,
         call: Call<'_>,
     ) -> Result<CheckBatchResponse, Failure> {
         v1::batch(message).map_err(|malformed| self.count(malformed.into()))?;
         let began = self.parts.decider.clock().monotonic();
-        let results = message.checks.iter().map(|check| self.result(check, call, began));
-        Ok(CheckBatchResponse { results: results.collect() })
+        if self.waits() {
+            let results = message.checks.iter().map(|check| self.result(check, call, began));
+            return Ok(CheckBatchResponse { results: join_all(results).await });
+        }
+        let mut results = Vec::with_capacity(message.checks.len());
+        for check in &message.checks {
+            results.push(self.result(check, call, began).await);
+        }
+        Ok(CheckBatchResponse { results })
+    }
+
+    /// Whether an answer may have to wait for other nodes.
+    fn waits(&self) -> bool {
+        self.parts.decider.ledger().is_replicated()
     }
 
     /// One check among several, whose own timeout runs from `began`.
-    fn result(&self, message: &CheckRequest, call: Call<'_>, began: Monotonic) -> CheckResult {
+    async fn result(
+        &self,
+        message: &CheckRequest,
+        call: Call<'_>,
+        began: Monotonic,
+    ) -> CheckResult {
         let timeout = v1::timeout(message.timeout.as_ref());
-        let answered = || {
+        let answered = async {
             let own = timeout.map_err(|malformed| self.count(malformed.into()))?;
             let own = own.map(|timeout| Deadline(began.plus(timeout)));
             let deadline = [call.deadline, own].into_iter().flatten().min();
-            let answer = self.decided(message, Call { deadline, ..call });
+            let answer = self.decided(message, Call { deadline, ..call }).await;
             self.counted(answer, CheckResponse::verdict)
         };
-        match guarded(answered, || Err(Failure::Internal)) {
+        match guarded_future(answered, || Err(Failure::Internal)).await {
             Ok(response) => {
                 CheckResult { outcome: Some(v1::check_result::Outcome::Response(response)) }
             }
@@ -117,70 +143,93 @@ impl Native {
         }
     }
 
-    fn checked(&self, message: &CheckRequest, call: Call<'_>) -> Result<CheckResponse, Failure> {
+    async fn checked(
+        &self,
+        message: &CheckRequest,
+        call: Call<'_>,
+    ) -> Result<CheckResponse, Failure> {
         let own = v1::timeout(message.timeout.as_ref())?;
         let own = own.map(|timeout| self.after(timeout));
         let deadline = [call.deadline, own].into_iter().flatten().min();
-        self.decided(message, Call { deadline, ..call })
+        self.decided(message, Call { deadline, ..call }).await
     }
 
-    fn decided(&self, message: &CheckRequest, call: Call<'_>) -> Result<CheckResponse, Failure> {
+    async fn decided(
+        &self,
+        message: &CheckRequest,
+        call: Call<'_>,
+    ) -> Result<CheckResponse, Failure> {
         let subject = message.subject.as_ref();
         self.expect_inline(subject, call)?;
         // A second try waits less long, and is the same request.
         let same = || CheckRequest { timeout: None, ..message.clone() };
-        self.once(&message.idempotency_key, "check", same, || {
-            self.ask(subject, message.hits, |active, request| {
-                self.in_time(call)?;
-                let checked = self.parts.decider.check(active, request).map_err(|error| {
-                    // Where each limit counts by itself, some may have been charged already.
-                    let domain = active.limits.domain(request.domain);
-                    let by_itself = domain.is_some_and(|domain| !domain.options.atomic);
-                    Failure::Unavailable {
-                        error,
-                        executed: by_itself && error == Unavailable::LedgerFull,
-                    }
-                })?;
-                Ok(v1::response(&checked.decision, subject))
-            })
-        })
+        let execute = |terms| self.charged(message, call, terms);
+        self.once((&message.idempotency_key, "check"), call, same, execute).await
+    }
+
+    async fn charged(
+        &self,
+        message: &CheckRequest,
+        call: Call<'_>,
+        terms: Terms,
+    ) -> Result<CheckResponse, Failure> {
+        let (subject, active) = (message.subject.as_ref(), self.active()?);
+        let asked = Asked::read(subject, message.hits, &self.parts.bounds, &active.limits)?;
+        let descriptors = asked.descriptors();
+        let request = asked.request(&descriptors);
+        self.in_time(call)?;
+        let checked = self.parts.decider.check(&active, &request, terms).await;
+        let checked = checked.map_err(|error| {
+            // Where each limit counts by itself, some may have been charged already.
+            let domain = active.limits.domain(request.domain);
+            let by_itself = domain.is_some_and(|domain| !domain.options.atomic);
+            match error {
+                Unavailable::LedgerFull => Failure::Unavailable { error, executed: by_itself },
+                error => error.into(),
+            }
+        })?;
+        Ok(v1::response(&checked.decision, subject))
     }
 
     /// `PeekRequest`.
-    pub(crate) fn peek(
+    pub(crate) async fn peek(
+        &self,
+        message: &PeekRequest,
+        call: Call<'_>,
+    ) -> Result<CheckResponse, Failure> {
+        self.looked(message, call).await.map_err(|failure| self.count(failure))
+    }
+
+    async fn looked(
         &self,
         message: &PeekRequest,
         call: Call<'_>,
     ) -> Result<CheckResponse, Failure> {
         let subject = message.subject.as_ref();
-        let answer = self.expect_inline(subject, call).and_then(|()| {
-            self.ask(subject, message.hits, |active, request| {
-                self.in_time(call)?;
-                if !active.decides(request.domain) {
-                    return Err(Unavailable::NotLoaded.into());
-                }
-                let previewed = self.parts.decider.preview(active, request);
-                Ok(v1::response(&previewed.decision, subject))
-            })
-        });
-        answer.map_err(|failure| self.count(failure))
-    }
-
-    /// Reads what is asked about and hands it to `decide`.
-    fn ask<T>(
-        &self,
-        subject: Option<&Subject>,
-        hits: Option<u64>,
-        decide: impl FnOnce(&Active, &Request<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let active = self.parts.decider.active();
-        if !active.is_loaded() {
-            // Of what is not known yet nobody is told that it does not exist.
+        self.expect_inline(subject, call)?;
+        let active = self.active()?;
+        let asked = Asked::read(subject, message.hits, &self.parts.bounds, &active.limits)?;
+        let descriptors = asked.descriptors();
+        let request = asked.request(&descriptors);
+        self.in_time(call)?;
+        if !active.decides(request.domain) {
             return Err(Unavailable::NotLoaded.into());
         }
-        let asked = Asked::read(subject, hits, &self.parts.bounds, &active.limits)?;
-        let descriptors = asked.descriptors();
-        decide(&active, &asked.request(&descriptors))
+        let terms = call.terms();
+        let previewed = self.parts.decider.preview(&active, &request, terms).await;
+        let previewed = previewed.map_err(|error| match error.into() {
+            // Looking changes nothing.
+            Failure::Unavailable { error, .. } => Failure::Unavailable { error, executed: false },
+            failure => failure,
+        })?;
+        Ok(v1::response(&previewed.decision, subject))
+    }
+
+    /// What decides now, once there is something: of what is not known yet nobody is told that it
+    /// does not exist.
+    fn active(&self) -> Result<Guard<Arc<Active>>, Failure> {
+        let active = self.parts.decider.active();
+        if active.is_loaded() { Ok(active) } else { Err(Unavailable::NotLoaded.into()) }
     }
 
     fn expect_inline(&self, subject: Option<&Subject>, call: Call<'_>) -> Result<(), Failure> {
@@ -234,6 +283,10 @@ impl Native {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "both_tests.rs"]
+mod both_tests;
 
 #[cfg(test)]
 #[path = "native_tests.rs"]

@@ -1,16 +1,22 @@
 //! `CheckStream`: checks are decided as they come, and answered in their order.
 //!
-//! It keeps one check at a time: the next is taken once the transport has taken the last answer, so a
+//! On a ledger of this node's own it keeps one check at a time: the next is taken once the transport
+//! has taken the last answer. On a replicated one checks wait together, within bounds. Either way a
 //! caller that does not read is not read from. It ends when its caller does, when nothing was asked
-//! for a while, and when the node drains. An end says that what has no answer was not executed.
+//! for a while, and when the node drains. An end says that what has no answer was not executed, so
+//! what is in flight is answered first.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use http::HeaderValue;
+use prost::Message as _;
 use tokio::time::Sleep;
 use tollgate_proto::v1::{self, CheckStreamRequest, CheckStreamResponse};
 use tollgate_runtime::drain::Draining;
@@ -24,10 +30,24 @@ const TURN: u32 = 64;
 /// Checks that are still answered once the drain has started: those that were on their way.
 const LAST_CHECKS: u32 = 1_000;
 
+/// Checks in flight at once: a caller that keeps so many open is bound by the round trip to the
+/// ledger no more.
+const IN_FLIGHT_MAX: usize = 256;
+
+/// Bytes of the messages in flight from which no more is taken, so that a stream of the greatest
+/// messages holds few of them.
+const IN_FLIGHT_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// A check in flight, and the bytes of its message.
+type Pending = BoxFuture<'static, (usize, CheckStreamResponse)>;
+
 /// The answers of one stream.
 pub struct Answers<S> {
-    native: Native,
+    native: Arc<Native>,
     checks: S,
+    /// In the order of the checks; empty where none has to wait.
+    pending: FuturesOrdered<Pending>,
+    pending_bytes: usize,
     authorization: Option<HeaderValue>,
     idle_max: Duration,
     /// Made when there is nothing to do.
@@ -37,7 +57,19 @@ pub struct Answers<S> {
     /// Checks that are answered yet.
     last: u32,
     turn: u32,
+    /// How it ends once everything in flight is answered.
+    ending: Option<Ending>,
     ended: bool,
+}
+
+/// How a stream ends.
+enum Ending {
+    /// The caller has nothing more to ask.
+    Finished,
+    /// The caller's messages broke off.
+    Broken(Status),
+    /// The node wants it.
+    Told,
 }
 
 impl<S> Answers<S> {
@@ -50,8 +82,10 @@ impl<S> Answers<S> {
     ) -> Self {
         let drained = Box::pin(draining.started());
         Self {
-            native,
+            native: Arc::new(native),
             checks,
+            pending: FuturesOrdered::new(),
+            pending_bytes: 0,
             authorization,
             idle_max,
             idle: None,
@@ -59,28 +93,106 @@ impl<S> Answers<S> {
             drained,
             last: LAST_CHECKS,
             turn: 0,
+            ending: None,
             ended: false,
         }
     }
 
-    fn answer(&mut self, request: CheckStreamRequest) -> CheckStreamResponse {
-        let CheckStreamRequest { id, check } = request;
-        let native = &self.native;
-        let call = Call { authorization: self.authorization.as_ref(), deadline: None };
-        let began = native.parts.decider.clock().monotonic();
-        let result = match &check {
-            Some(check) => native.result(check, call, began),
-            None => {
-                let missing = v1::Fault::Missing.at("check");
-                v1::batch_error(native.count(missing.into()).of_several())
-            }
-        };
-        CheckStreamResponse { id, result: Some(result) }
+    /// The answer to a check, if it need not be waited for.
+    fn ask(&mut self, request: CheckStreamRequest) -> Option<CheckStreamResponse> {
+        if !self.native.waits() {
+            let id = request.id;
+            let answered = answer(&self.native, self.authorization.as_ref(), request);
+            return Some(answered.now_or_never().unwrap_or_else(|| {
+                let failure = v1::batch_error(Failure::Internal.of_several());
+                CheckStreamResponse { id, result: Some(failure) }
+            }));
+        }
+        let bytes = request.encoded_len();
+        let (native, authorization) = (Arc::clone(&self.native), self.authorization.clone());
+        let answered =
+            async move { (bytes, answer(&native, authorization.as_ref(), request).await) };
+        self.pending_bytes += bytes;
+        self.pending.push_back(answered.boxed());
+        None
     }
 
-    fn end(&mut self) -> Poll<Option<Result<CheckStreamResponse, Status>>> {
+    fn has_room(&self) -> bool {
+        self.pending.len() < IN_FLIGHT_MAX && self.pending_bytes < IN_FLIGHT_BYTES_MAX
+    }
+
+    /// The next answer of those in flight.
+    fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<Option<CheckStreamResponse>> {
+        let answered = ready!(self.pending.poll_next_unpin(cx));
+        Poll::Ready(answered.map(|(bytes, answer)| {
+            self.pending_bytes = self.pending_bytes.saturating_sub(bytes);
+            answer
+        }))
+    }
+
+    fn end(&mut self) -> Option<Result<CheckStreamResponse, Status>> {
         self.ended = true;
-        Poll::Ready(Some(Err(Failure::StreamEnded.into())))
+        match self.ending.take()? {
+            Ending::Finished => None,
+            Ending::Broken(status) => Some(Err(status)),
+            Ending::Told => Some(Err(Failure::StreamEnded.into())),
+        }
+    }
+}
+
+async fn answer(
+    native: &Native,
+    authorization: Option<&HeaderValue>,
+    request: CheckStreamRequest,
+) -> CheckStreamResponse {
+    let CheckStreamRequest { id, check } = request;
+    let call = Call { authorization, deadline: None };
+    let began = native.parts.decider.clock().monotonic();
+    let result = match &check {
+        Some(check) => native.result(check, call, began).await,
+        None => {
+            let missing = v1::Fault::Missing.at("check");
+            v1::batch_error(native.count(missing.into()).of_several())
+        }
+    };
+    CheckStreamResponse { id, result: Some(result) }
+}
+
+impl<S> Answers<S>
+where
+    S: Stream<Item = Result<CheckStreamRequest, Status>> + Unpin,
+{
+    /// Takes checks until one is answered, there is no room for more, none is there, or others are to
+    /// have their turn. Notes how the stream ends, if it does.
+    fn take(&mut self, cx: &mut Context<'_>) -> Option<CheckStreamResponse> {
+        while self.ending.is_none() && self.has_room() && self.turn < TURN {
+            if self.draining.has_started() {
+                if self.last == 0 {
+                    self.ending = Some(Ending::Told);
+                    break;
+                }
+                self.last -= 1;
+            }
+            match Pin::new(&mut self.checks).poll_next(cx) {
+                Poll::Ready(Some(Ok(check))) => {
+                    self.turn += 1;
+                    self.idle = None;
+                    if let Some(answer) = self.ask(check) {
+                        return Some(answer);
+                    }
+                }
+                Poll::Ready(Some(Err(status))) => self.ending = Some(Ending::Broken(status)),
+                Poll::Ready(None) => self.ending = Some(Ending::Finished),
+                Poll::Pending => {
+                    self.turn = 0;
+                    if self.draining.has_started() || self.drained.as_mut().poll(cx).is_ready() {
+                        self.ending = Some(Ending::Told);
+                    }
+                    break;
+                }
+            }
+        }
+        None
     }
 }
 
@@ -100,37 +212,27 @@ where
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if this.draining.has_started() {
-            if this.last == 0 {
-                return this.end();
-            }
-            this.last -= 1;
+        if let Some(answer) = this.take(cx) {
+            return Poll::Ready(Some(Ok(answer)));
         }
-        match Pin::new(&mut this.checks).poll_next(cx) {
-            Poll::Ready(Some(Ok(check))) => {
-                this.turn += 1;
-                this.idle = None;
-                return Poll::Ready(Some(Ok(this.answer(check))));
+        match this.poll_pending(cx) {
+            Poll::Ready(Some(answer)) => return Poll::Ready(Some(Ok(answer))),
+            Poll::Ready(None) => {}
+            Poll::Pending => {
+                if std::mem::take(&mut this.turn) >= TURN {
+                    // There may be more to take.
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
             }
-            Poll::Ready(Some(Err(status))) => {
-                this.ended = true;
-                return Poll::Ready(Some(Err(status)));
-            }
-            Poll::Ready(None) => {
-                this.ended = true;
-                return Poll::Ready(None);
-            }
-            Poll::Pending => this.turn = 0,
         }
-        if this.draining.has_started() || this.drained.as_mut().poll(cx).is_ready() {
-            return this.end();
+        if this.ending.is_none() {
+            let idle_max = this.idle_max;
+            let idle = this.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_max)));
+            ready!(idle.as_mut().poll(cx));
+            this.ending = Some(Ending::Told);
         }
-        let idle_max = this.idle_max;
-        let idle = this.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_max)));
-        match idle.as_mut().poll(cx) {
-            Poll::Ready(()) => this.end(),
-            Poll::Pending => Poll::Pending,
-        }
+        Poll::Ready(this.end())
     }
 }
 

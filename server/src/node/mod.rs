@@ -28,6 +28,7 @@ use self::sockets::Sockets;
 use self::telemetry::Telemetry;
 use crate::access::Access;
 use crate::budget::Budget;
+use crate::cluster::{Joined, ReplicatedLedger};
 use crate::config::{self, Config};
 use crate::decide::{Active, Decider};
 use crate::grpc::Health;
@@ -60,19 +61,15 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
     let Loaded { config: file, domains, origin, health, member } = loaded;
     let config = of_member(&file, member.as_deref());
     let metrics = metrics::install();
-    let mut secret = [0; 16];
-    getrandom::fill(&mut secret).context("no random bytes for the hash key")?;
-    let secret = KeySecret::new(secret);
+    let clock = Arc::new(SystemClock::start());
+    let joined = Joined::join(&config, member.as_deref(), &(Arc::clone(&clock) as _))?;
+    let secret = joined.as_ref().map_or_else(fresh_secret, |joined| Ok(joined.key_secret()))?;
     let active = if origin.is_loaded() {
         Active::new(domains, config.answers.clone(), &secret)
     } else {
         Active::unloaded(config.answers.clone(), &secret)
     };
-    let config::Ledger { keys_max, bytes_max, reservations_max } = config.ledger;
-    let clock = Arc::new(SystemClock::start());
-    let bounds = Bounds { keys_max, bytes_max };
-    let decider = Decider::new(active, secret, bounds, Arc::clone(&clock) as _);
-    let decider = Arc::new(decider.with_reservations_max(reservations_max));
+    let decider = Arc::new(decider(&config, active, secret, joined.as_ref(), &clock));
     let access = open_access(&config, decider.clock())?;
     let shares = Shares::take(listeners::runtimes(&config));
     let sockets = Sockets::bind(&config)?;
@@ -82,10 +79,13 @@ pub fn run(loaded: Loaded, greeting: Greeting) -> anyhow::Result<()> {
         let _entered = runtime.enter();
         Reload::prepare(origin, &file, &decider, clock)?
     };
-    let start = Start { greeting, health, shares, page, access };
+    let cluster = joined.as_ref().map(Joined::ledger);
+    let start = Start { greeting, health, shares, page, access, cluster };
     let ended = runtime.block_on(live(&config, start, sockets, decider, metrics, reload));
     // A read of a file that hangs must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
+    // Its callers were answered.
+    joined.into_iter().for_each(Joined::leave);
     ended
 }
 
@@ -100,6 +100,32 @@ fn of_member(file: &Config, member: Option<&str>) -> Config {
     }
 }
 
+/// Random bytes for the keys of a node that counts alone.
+fn fresh_secret() -> anyhow::Result<KeySecret> {
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret).context("no random bytes for the hash key")?;
+    Ok(KeySecret::new(secret))
+}
+
+/// Decides by the cluster's counters, or by the node's own.
+fn decider(
+    config: &Config,
+    active: Active,
+    secret: KeySecret,
+    joined: Option<&Joined>,
+    clock: &Arc<SystemClock>,
+) -> Decider {
+    let config::Ledger { keys_max, bytes_max, reservations_max } = config.ledger;
+    let (bounds, clock) = (Bounds { keys_max, bytes_max }, Arc::clone(clock) as _);
+    match joined {
+        Some(joined) => Decider::replicated(active, secret, joined.ledger(), bounds, clock),
+        None => {
+            let decider = Decider::new(active, secret, bounds, clock);
+            decider.with_reservations_max(reservations_max)
+        }
+    }
+}
+
 /// How a node comes up.
 struct Start {
     greeting: Greeting,
@@ -108,6 +134,8 @@ struct Start {
     /// For the reference's Prometheus names.
     page: Option<TcpListener>,
     access: Arc<Access>,
+    /// The cluster's counters, where there is one.
+    cluster: Option<Arc<ReplicatedLedger>>,
 }
 
 /// Knows who may do what, before anything listens: a file of tokens that is wrong starts nothing.
@@ -153,7 +181,7 @@ async fn live(
         shares: start.shares,
         budget,
         page: telemetry.page(),
-        cluster: None,
+        cluster: start.cluster.as_ref().map(ReplicatedLedger::show),
         callers: ending.callers.watch(),
         operators: ending.operators.watch(),
     };
@@ -176,7 +204,7 @@ async fn live(
     tokio::select! {
         ended = ended => ended?,
         ended = open.admin.accept(admin, ending.operators.watch()) => ended?,
-        () = tick(&decider, &open, &health, &state) => {}
+        () = tick(&decider, start.cluster.as_deref(), &open, &health, &state) => {}
         () = reload.run() => {}
         ended = tls::renew(renewals) => ended?,
         ended = telemetry.run() => ended?,
@@ -198,13 +226,20 @@ async fn first_health(rule: HealthRule, decider: &Decider, state: &State) -> Hea
     Health::serving().await
 }
 
-async fn tick(decider: &Decider, open: &Open, health: &Health, state: &State) {
+async fn tick(
+    decider: &Decider,
+    cluster: Option<&ReplicatedLedger>,
+    open: &Open,
+    health: &Health,
+    state: &State,
+) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
         decider.tick();
         open.measure();
+        cluster.into_iter().for_each(ReplicatedLedger::measure);
         if state.is_draining() {
             continue;
         }

@@ -72,7 +72,8 @@ impl Make<'_> {
             .error(
                 503,
                 "`not_loaded`, `ledger_full`, `reservations_full`, `idempotency_full` or `no_room`: \
-                 no configuration was right yet, or a bound of the node is reached.",
+                 no configuration was right yet, or a bound of the node is reached. In a cluster \
+                 also `overloaded`, `no_leader` or `timed_out`: its nodes cannot agree.",
             )
     }
 }

@@ -89,11 +89,11 @@ impl Statistics {
     /// Counts a call without a decision.
     pub(crate) fn count_error(&self, error: &CallError) {
         let counter = match error {
-            CallError::Unavailable(Unavailable::LedgerFull) => &self.store_errors,
             CallError::Unreadable(_)
             | CallError::Refused(_)
             | CallError::NoRoom(_)
             | CallError::Unavailable(Unavailable::NotLoaded) => &self.service_errors,
+            CallError::Unavailable(_) => &self.store_errors,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -104,7 +104,8 @@ impl Statistics {
         self.service_errors.load(Ordering::Relaxed)
     }
 
-    /// Calls without a decision because the ledger was full: the reference's errors of its backend.
+    /// Calls without a decision because the ledger was full or out of reach: the reference's errors of
+    /// its backend.
     pub(crate) fn store_errors(&self) -> u64 {
         self.store_errors.load(Ordering::Relaxed)
     }

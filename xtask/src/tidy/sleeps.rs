@@ -1,7 +1,8 @@
 //! Tests never sleep: they wait for an event or move a clock by hand.
 //!
 //! A wait that is a guess is slow when it is right and flaky when it is wrong. The one exception is
-//! a poll of another process that is bounded by a deadline and says so on the line of the call.
+//! a poll of another process that is bounded by a deadline and says so on the line of the call. A
+//! sleep by a paused clock is no wait, and says that.
 
 use super::Finding;
 use super::code::Code;
@@ -9,7 +10,11 @@ use super::reach::Reached;
 use super::tree::{SourceFile, Tree};
 
 /// Stands on the line of a sleep that is part of a bounded poll.
-const ALLOWED: &str = "// tidy: bounded poll";
+const POLL: &str = "// tidy: bounded poll";
+
+/// Stands on the line of a sleep by a paused or simulated clock: it moves that clock, and nobody
+/// waits.
+const VIRTUAL: &str = "// tidy: virtual time";
 
 /// Every sleep in code that only tests run.
 pub(crate) fn check(tree: &Tree, reached: &Reached) -> Vec<Finding> {
@@ -39,10 +44,11 @@ fn sleeps(file: &SourceFile, code: &Code, whole_file: bool) -> Vec<Finding> {
         }
         let line = code.line(offset);
         let text = file.text.lines().nth(line - 1).unwrap_or_default();
-        if !text.contains(ALLOWED) {
+        if !text.contains(POLL) && !text.contains(VIRTUAL) {
             let message = format!(
                 "a test must not {word}: wait for an event or move the clock by hand; \
-                 a poll with a deadline says `{ALLOWED}` on this line"
+                 a poll with a deadline says `{POLL}` on this line, one that moves \
+                 a paused clock `{VIRTUAL}`"
             );
             findings.push(Finding::new(&file.path, line, message));
         }
@@ -80,5 +86,6 @@ mod tests {
     fn a_bounded_poll_may_say_so() {
         let text = "sleep(step); // tidy: bounded poll\nsleep(step); // tidy: because\n";
         assert_eq!(lines(text, true), [2]);
+        assert_eq!(lines("sleep(step); // tidy: virtual time\n", true), [0; 0]);
     }
 }

@@ -86,15 +86,7 @@ impl Builder {
                 self.reached = Reached::Head;
                 self.image.head = read_head(&head)?;
             }
-            Kind::Shard(found) => {
-                self.reach(Reached::Shards, "a shard")?;
-                self.end_shard()?;
-                self.counted.shards += 1;
-                if self.counted.shards > self.image.head.shards as u64 {
-                    return Err(BadSnapshot::OutOfPlace("a shard"));
-                }
-                self.shard = Some(Coming::new(found)?);
-            }
+            Kind::Shard(found) => self.begin_shard(found)?,
             Kind::Place(place) => {
                 let shard = self.shard.as_mut().ok_or(BadSnapshot::OutOfPlace("a place"))?;
                 self.counted.places += 1;
@@ -148,6 +140,17 @@ impl Builder {
                 self.told = tail;
             }
         }
+        Ok(())
+    }
+
+    fn begin_shard(&mut self, found: wire::Shard) -> Result<(), BadSnapshot> {
+        self.reach(Reached::Shards, "a shard")?;
+        self.end_shard()?;
+        self.counted.shards += 1;
+        if self.counted.shards > self.image.head.shards as u64 {
+            return Err(BadSnapshot::OutOfPlace("a shard"));
+        }
+        self.shard = Some(Coming::new(found)?);
         Ok(())
     }
 

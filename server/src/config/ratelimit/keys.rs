@@ -29,12 +29,13 @@ const REFERENCE: [&str; 16] = [
 ];
 
 /// Keys that the reference does not have.
-pub(super) const OWN: [&str; 10] = [
+pub(super) const OWN: [&str; 11] = [
     "algorithm",
     "atomic",
     "burst",
     "limit",
     "max",
+    "on_unavailable",
     "penalty",
     "rate_limits",
     "response_headers",

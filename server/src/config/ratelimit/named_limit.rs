@@ -52,6 +52,7 @@ impl File<'_> {
         Some(Limit {
             name: limit.name.clone(),
             shadow: limit.shadow,
+            on_unavailable: limit.on_unavailable,
             named: Some(named),
             ..Limit::new(limit.bound, Arc::from(""))
         })

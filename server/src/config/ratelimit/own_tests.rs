@@ -4,7 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use tollgate_core::descriptor::Entry;
-use tollgate_core::limit::{self, Algorithm, Bound, HeaderStyle, Limit, Quota, Unit, Window};
+use tollgate_core::limit::{
+    self, Algorithm, Bound, HeaderStyle, Limit, OnUnavailable, Quota, Unit, Window,
+};
 use tollgate_core::metadata::Map;
 
 use super::tests::{descriptor, found, read_all, read_text, wrong};
@@ -66,6 +68,19 @@ fn a_limit_may_have_another_algorithm_window_and_penalty() {
     // An empty key counts as absent, as the reference's own do.
     let empty = "unit: minute, requests_per_unit: 60, algorithm: , burst: , window: , penalty: ";
     assert_eq!(quota(empty), minute);
+}
+
+#[test]
+fn a_limit_says_what_is_answered_while_a_cluster_cannot_agree() {
+    let on = |keys: &str| {
+        limits(&format!("rate_limit: {{unit: day, requests_per_unit: 1{keys}}}"))[0].on_unavailable
+    };
+    assert_eq!(on(""), OnUnavailable::Error);
+    assert_eq!(on(", on_unavailable: "), OnUnavailable::Error);
+    assert_eq!(on(", on_unavailable: error"), OnUnavailable::Error);
+    assert_eq!(on(", on_unavailable: deny"), OnUnavailable::Deny);
+    assert_eq!(on(", on_unavailable: allow"), OnUnavailable::Allow);
+    assert_eq!(on(", on_unavailable: local"), OnUnavailable::Local);
 }
 
 #[test]
@@ -200,6 +215,9 @@ rate_limit: {unit: day, penalty: {max: 0s}} => 3:51: descriptors[0].rate_limit.p
 rate_limit: {unit: day, penalty: {}} => 3:36: descriptors[0].rate_limit.penalty.max: the key `max` is missing
 rate_limit: {unit: day, penalty: {mx: 1s}} => 3:46: descriptors[0].rate_limit.penalty.mx: config error, unknown key 'mx'
 rate_limit: {unit: day, penalty: 5m} => 3:45: descriptors[0].rate_limit.penalty: expected a mapping, found text "5m"
+rate_limit: {unit: day, on_unavailable: pass} => 3:52: descriptors[0].rate_limit.on_unavailable: expected `error`, `deny`, `allow` or `local`, found text "pass"
+rate_limit: {unlimited: true, on_unavailable: deny} => 3:58: descriptors[0].rate_limit.on_unavailable: should not specify rate limit on_unavailable when unlimited
+on_unavailable: deny => 3:12: descriptors[0].on_unavailable: `on_unavailable` has no place here
 rate_limit: {unlimited: true, window: 1s} => 3:50: descriptors[0].rate_limit.window: should not specify rate limit window when unlimited
 rate_limit: {unlimited: true, algorithm: fixed_window} => 3:53: descriptors[0].rate_limit.algorithm: should not specify rate limit algorithm when unlimited
 rate_limit: {unit: day}, rate_limits: [{unit: day}] => 3:37: descriptors[0].rate_limits: `rate_limit` and `rate_limits` exclude each other

@@ -10,7 +10,7 @@ use super::rules::{File, Way};
 use crate::config::document::{Kind, Node, Place, Trail};
 use crate::config::numbers::{Numbers, Part};
 use crate::config::quantity::Length;
-use crate::config::raw::{RawAlgorithm, RawPenalty};
+use crate::config::raw::{RawAlgorithm, RawOnUnavailable, RawPenalty};
 use crate::config::report::excerpt;
 use crate::config::suggest::nearest;
 
@@ -28,11 +28,13 @@ const RATE_LIMIT_KEYS: &[&str] = &[
     "window",
     "unit_multiplier",
     "penalty",
+    "on_unavailable",
 ];
 const REPLACES_KEYS: &[&str] = &["name"];
 
 /// What says how hits are counted, and so has no place beside `unlimited`.
-const COUNTING_KEYS: [&str; 5] = ["algorithm", "burst", "window", "unit_multiplier", "penalty"];
+const COUNTING_KEYS: [&str; 6] =
+    ["algorithm", "burst", "window", "unit_multiplier", "penalty", "on_unavailable"];
 
 /// Limits of one descriptor: each is a bucket to charge with every request.
 const LIMITS_MAX: usize = 16;
@@ -122,7 +124,10 @@ impl File<'_> {
             Bound::Limited(self.quota(reading, number)?)
         };
         let name = (!name.is_empty()).then(|| name.into());
-        Some(Limit { name, replaces, ..Limit::new(bound, Arc::from("")) })
+        let given: Option<RawOnUnavailable> =
+            self.own(node, trail, "on_unavailable").ok().flatten();
+        let on_unavailable = given.map(Into::into).unwrap_or_default();
+        Some(Limit { name, replaces, on_unavailable, ..Limit::new(bound, Arc::from("")) })
     }
 
     /// Refuses what makes no sense without a bound.

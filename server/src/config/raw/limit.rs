@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tollgate_core::limit::OnUnavailable;
 
 use crate::config::quantity::{Length, Rate};
 
@@ -50,6 +51,39 @@ pub(crate) struct RawLimit {
     /// Counts and reports, but refuses nothing. Default: false.
     #[serde(default)]
     pub(crate) shadow: bool,
+    /// What is answered while the nodes of a cluster cannot agree. It applies to checks; what else
+    /// there is fails then. Without a cluster it means nothing: a full ledger is always an error.
+    /// Default: `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "RawOnUnavailable")]
+    pub(crate) on_unavailable: Option<RawOnUnavailable>,
+}
+
+/// What is answered while the nodes of a cluster cannot agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum RawOnUnavailable {
+    /// An error for the whole request, so that its caller's own failure mode decides.
+    Error,
+    /// Every hit is refused.
+    Deny,
+    /// Every hit passes, uncounted.
+    Allow,
+    /// Each node counts alone, by its share: the limit divided by the number of nodes, rounded down,
+    /// but at least 1 (and 0 of a limit of 0). It begins with an empty count.
+    Local,
+}
+
+impl From<RawOnUnavailable> for OnUnavailable {
+    fn from(raw: RawOnUnavailable) -> Self {
+        match raw {
+            RawOnUnavailable::Error => Self::Error,
+            RawOnUnavailable::Deny => Self::Deny,
+            RawOnUnavailable::Allow => Self::Allow,
+            RawOnUnavailable::Local => Self::Local,
+        }
+    }
 }
 
 /// How hits are counted.

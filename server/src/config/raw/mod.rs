@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::cluster::{ELECTION, GROUPS, HEARTBEAT, RawCluster, RawMember, SECRET_BYTES};
-pub(super) use self::limit::{RawAlgorithm, RawLimit, RawPenalty};
+pub(super) use self::limit::{RawAlgorithm, RawLimit, RawOnUnavailable, RawPenalty};
 pub(super) use self::listeners::{RawAdminListener, RawClientAuth, RawListeners, RawTls};
 pub(super) use self::ratelimit::{RawHeaderNames, RawHeaderStyle, RawRatelimit};
 pub(super) use self::telemetry::{

@@ -6,7 +6,7 @@ use tollgate_core::limit::{Quota, Rules};
 
 use super::Validator;
 use crate::config::document::Trail;
-use crate::config::named;
+use crate::config::named::{self, Says};
 use crate::config::numbers::{Numbers, Part};
 use crate::config::quantity::Length;
 use crate::config::raw::{ENTRIES, RawAlgorithm, RawConfig, RawLimit};
@@ -29,7 +29,11 @@ impl Validator<'_> {
             let Some(quota) = quota else {
                 continue;
             };
-            if named::add(&mut rules, name, &limit.by, quota, limit.shadow).is_err() {
+            let says = Says {
+                shadow: limit.shadow,
+                on_unavailable: limit.on_unavailable.map(Into::into).unwrap_or_default(),
+            };
+            if named::add(&mut rules, name, &limit.by, quota, says).is_err() {
                 let message = "another limit is met by the same descriptors";
                 self.issues.push(self.document.issue(&trail, message));
             }

@@ -8,6 +8,7 @@ mod object;
 pub(crate) mod request;
 pub(crate) mod response;
 
+use futures_util::FutureExt as _;
 use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -19,7 +20,7 @@ use tollgate_proto::v1;
 pub(crate) use self::object::Object;
 use super::answer::{self, Answer};
 use super::connection::{Body, BodyError};
-use crate::guard::guarded;
+use crate::guard::guarded_future;
 use crate::native::{Call, Failure, Native};
 use crate::statistics::Stopwatch;
 
@@ -78,7 +79,7 @@ impl NativeHttp {
         let mut measured = self.stopwatch.start(None);
         let body = body.read().await;
         let answer = match body {
-            Ok(body) => Json(&self.native).told(*verb, &head.headers, &body),
+            Ok(body) => Json(&self.native).told(*verb, &head.headers, &body).await,
             Err(BodyError::NoRoom(no_room)) => refuse(&no_room.into()),
             Err(error) => refuse(&Failure::Unreadable { message: error.to_string(), field: None }),
         };
@@ -93,57 +94,63 @@ pub struct Json<'a>(pub &'a Native);
 
 impl Json<'_> {
     /// Answers a POST of `body` to `path`; absent where there is no such path.
-    pub fn post(&self, path: &str, headers: &HeaderMap, body: &[u8]) -> Option<Answer> {
+    pub async fn post(&self, path: &str, headers: &HeaderMap, body: &[u8]) -> Option<Answer> {
         let (_, verb) = PATHS.iter().find(|(known, _)| *known == path)?;
-        Some(self.told(*verb, headers, body))
+        Some(self.told(*verb, headers, body).await)
     }
 
     /// Answers a whole body; a panic costs this call only.
-    fn told(self, verb: Verb, headers: &HeaderMap, body: &[u8]) -> Answer {
-        let told = || self.answer(verb, headers, body).unwrap_or_else(|failure| refuse(&failure));
-        guarded(told, || refuse(&Failure::Internal))
+    async fn told(self, verb: Verb, headers: &HeaderMap, body: &[u8]) -> Answer {
+        let answer = self.answer(verb, headers, body);
+        let told = answer.map(|told| told.unwrap_or_else(|failure| refuse(&failure)));
+        guarded_future(told, || refuse(&Failure::Internal)).await
     }
 
-    fn answer(&self, verb: Verb, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Failure> {
+    async fn answer(
+        &self,
+        verb: Verb,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Answer, Failure> {
         let native = self.0;
         let call = Call { authorization: headers.get(AUTHORIZATION), deadline: None };
         match verb {
             Verb::Check => {
                 let message = self.read::<request::Check>(body)?.into_wire();
-                Ok(decided(&native.check(&self.right(message)?, call)?))
+                Ok(decided(&native.check(&self.right(message)?, call).await?))
             }
             Verb::CheckBatch => {
                 let message = self.read::<request::Batch>(body)?.into_wire();
-                let answer = native.check_batch(&self.right(message)?, call)?;
+                let answer = native.check_batch(&self.right(message)?, call).await?;
                 Ok(written(StatusCode::OK, &response::Batch::of(&answer)))
             }
             Verb::Peek => {
                 let message = self.read::<request::Peek>(body)?.into_wire();
-                let answer = native.peek(&self.right(message)?, call)?;
+                let answer = native.peek(&self.right(message)?, call).await?;
                 Ok(written(StatusCode::OK, &response::Check::of(&answer)))
             }
             Verb::Reserve => {
                 let message = self.read::<request::Reserve>(body)?.into_wire();
-                Ok(reserved(&native.reserve(&self.right(message)?, call)?))
+                Ok(reserved(&native.reserve(&self.right(message)?, call).await?))
             }
             Verb::Commit => {
                 let answer =
-                    native.commit(&self.read::<request::Commit>(body)?.into_wire(), call)?;
+                    native.commit(&self.read::<request::Commit>(body)?.into_wire(), call).await?;
                 Ok(written(StatusCode::OK, &response::Commit::of(&answer)))
             }
             Verb::Cancel => {
                 let answer =
-                    native.cancel(&self.read::<request::Cancel>(body)?.into_wire(), call)?;
+                    native.cancel(&self.read::<request::Cancel>(body)?.into_wire(), call).await?;
                 Ok(written(StatusCode::OK, &response::Cancel::of(&answer)))
             }
             Verb::Refund => {
                 let message = self.read::<request::Refund>(body)?.into_wire();
-                let answer = native.refund(&self.right(message)?, call)?;
+                let answer = native.refund(&self.right(message)?, call).await?;
                 Ok(written(StatusCode::OK, &response::Check::of(&answer)))
             }
             Verb::Reset => {
                 let message = self.read::<request::Reset>(body)?.into_wire();
-                let answer = native.reset(&self.right(message)?, call)?;
+                let answer = native.reset(&self.right(message)?, call).await?;
                 Ok(written(StatusCode::OK, &response::Reset { counters: answer.counters }))
             }
         }
