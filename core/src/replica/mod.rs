@@ -5,7 +5,7 @@
 //! and nothing depends on the capacity of an allocation. So replicas that applied the same batches
 //! are equal, also where one of them was taken out of a [`View`] of another.
 //!
-//! Everything large is behind an [`Arc`](std::sync::Arc) and copied when it is written while a view
+//! Everything large is behind an [`Arc`] and copied when it is written while a view
 //! still holds it: a view costs as many counts as there are shards, and later batches pay for the
 //! shards that they touch.
 //!
