@@ -13,15 +13,15 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tollgate_core::bucket::Outcome;
-use tollgate_core::command::{Answer, Bounds, Call, Charging, Command};
-use tollgate_core::descriptor::Charge;
-use tollgate_core::key::{Key, KeySecret};
-use tollgate_core::replica::{Answered, Batch, Replica};
+use tollgate_core::command::{Bounds, Charging};
+use tollgate_core::key::KeySecret;
+use tollgate_core::replica::{Batch, Replica};
 use tollgate_core::time::{Clock, Monotonic, NANOS_PER_SECOND, Now, Wall};
 use tollgate_proto::log;
 
 use crate::gateway::groups::{Committed, Forward, GroupId, Known, NotProposed, OneGroup};
 use crate::gateway::{Denials, Gateway, Options, Parts, Running, seat};
+use crate::machine::add_forgotten;
 use crate::node::Forwarded as _;
 use crate::types::NodeId;
 
@@ -162,7 +162,8 @@ impl MemoryGroup {
         };
         state.stamp = Some((batch.at, self.clock.monotonic()));
         let answers = state.replica.apply(&batch);
-        let keys: Vec<_> = batch.calls.iter().zip(&*answers).flat_map(forgotten).collect();
+        let mut keys = Vec::new();
+        add_forgotten(&batch, &answers, &mut keys);
         for denials in &state.denials {
             denials.forgot(self.id, index, &keys);
         }
@@ -177,22 +178,6 @@ enum Proposed {
     Now(Result<Committed, NotProposed>),
     After(Duration, Committed),
     Never,
-}
-
-/// The keys of which a call gave back or forgot something.
-fn forgotten((call, answered): (&Call, &Answered)) -> Vec<Key> {
-    let refunded = |charging: &&Charging| matches!(charging.charge, Charge::Refund(_));
-    match (&call.command, &answered.answer) {
-        (Command::Charge { charges, .. }, _) => {
-            charges.iter().filter(refunded).map(|charging| charging.key).collect()
-        }
-        (Command::TakeBack { charges, .. }, _) => charges.iter().map(|one| one.key).collect(),
-        (Command::Forget { keys }, _) => keys.clone(),
-        (_, Answer::Settled { reservation, .. }) => {
-            reservation.parts.iter().map(|part| part.key).collect()
-        }
-        _ => Vec::new(),
-    }
 }
 
 /// A group as one node meets it.

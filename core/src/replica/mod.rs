@@ -190,24 +190,27 @@ impl Replica {
         self.state.open.iter().filter(move |reservation| reservation.end > now)
     }
 
+    /// Whether it holds anything that time ends: keys, reservations, idempotency keys. Looks no
+    /// further than it has to.
+    pub fn holds_anything(&self) -> bool {
+        let State { open, shards, .. } = &self.state;
+        open.len() + self.recents.len() > 0 || shards.iter().any(|shard| shard.keys() > 0)
+    }
+
     /// What it holds, and what it did.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals {
             reservations: self.state.open.len(),
             reservations_ended: self.state.open.ended(),
             once_keys: self.recents.len(),
-            sessions: self.sessions.images().count(),
+            sessions: self.sessions.len(),
             calls: self.calls,
             ..Totals::default()
         };
         for shard in self.state.shards.iter() {
-            let stats = shard.stats();
             totals.keys += shard.keys();
             totals.bytes += shard.bytes();
-            totals.stats.expired += stats.expired;
-            totals.stats.evicted_live += stats.evicted_live;
-            totals.stats.evicted_over_limit += stats.evicted_over_limit;
-            totals.stats.refused += stats.refused;
+            totals.stats += shard.stats();
         }
         totals
     }

@@ -68,6 +68,11 @@ impl Sessions {
         known.drop_oldest();
     }
 
+    /// How many nodes are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Every node's memory, in the order of their numbers.
     pub(super) fn images(&self) -> impl Iterator<Item = SessionImage> {
         self.nodes.iter().map(|(&node, known)| SessionImage {

@@ -206,11 +206,7 @@ fn the_steps_meet_every_way_to_leave_a_shard() {
     for _ in 0..50 {
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let shard = both_stay_equal(&steps, from_image);
-        let stats = shard.stats();
-        sum.expired += stats.expired;
-        sum.evicted_live += stats.evicted_live;
-        sum.evicted_over_limit += stats.evicted_over_limit;
-        sum.refused += stats.refused;
+        sum += shard.stats();
         held += shard.image().holds.len();
     }
     assert!(sum.expired > 100 && sum.evicted_live > 100 && sum.refused > 10, "{sum:?}");

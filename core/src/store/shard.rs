@@ -6,6 +6,8 @@
 //! **Eviction** happens only when the shard is full: see `eviction.rs`. A bucket that exists and need
 //! not grow is always charged.
 
+use std::ops::AddAssign;
+
 use hashbrown::HashTable;
 
 use super::asked::{Asked, apply};
@@ -55,6 +57,16 @@ pub struct Stats {
     pub evicted_over_limit: u64,
     /// Operations refused because nobody could leave.
     pub refused: u64,
+}
+
+/// Of several shards together.
+impl AddAssign for Stats {
+    fn add_assign(&mut self, more: Self) {
+        self.expired += more.expired;
+        self.evicted_live += more.evicted_live;
+        self.evicted_over_limit += more.evicted_over_limit;
+        self.refused += more.refused;
+    }
 }
 
 /// The shard is full and nothing in reach may leave.

@@ -76,11 +76,7 @@ impl std::fmt::Debug for Seat {
 
 /// What a replica tells of itself.
 pub(crate) fn known(replica: &Replica) -> Known {
-    let totals = replica.totals();
-    Known {
-        is_bounded: replica.bounds().is_some(),
-        holds_anything: totals.keys + totals.reservations + totals.once_keys > 0,
-    }
+    Known { is_bounded: replica.bounds().is_some(), holds_anything: replica.holds_anything() }
 }
 
 /// What charges find, and what each would be told by itself, at the latest time of a replica.

@@ -6,9 +6,10 @@ use tollgate_core::decision::Modes;
 use tollgate_core::descriptor::Charge;
 
 use super::groups::GroupId;
+use crate::meta;
 
 /// Groups that a reservation's name has room for.
-pub const GROUPS_MAX: usize = 8;
+pub const GROUPS_MAX: usize = meta::GROUPS_MAX as usize;
 
 /// What a part's items have behind those of the request: see [`part_of`].
 pub(super) const EXTRA_ITEMS: usize = 2;
@@ -23,8 +24,7 @@ pub(super) struct Part {
 
 /// The group of a slot.
 pub(super) fn group_of(slot: KeySlot, groups: usize) -> GroupId {
-    let groups = u32::try_from(groups.clamp(1, GROUPS_MAX)).unwrap_or(1);
-    1 + u32::from(slot.0) % groups
+    meta::group_of(slot, u32::try_from(groups.clamp(1, GROUPS_MAX)).unwrap_or(1))
 }
 
 /// The one group of all slots, if it is one. Of nothing, it is the first.

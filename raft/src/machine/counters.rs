@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tollgate_core::command::{Answer, Call, Command};
 use tollgate_core::descriptor::Charge;
 use tollgate_core::key::Key;
-use tollgate_core::replica::{Answered, Replica};
+use tollgate_core::replica::{Answered, Batch, Replica};
 use tollgate_proto::log::{decode_batch, encode_answers};
 
 /// Executes a batch; one that cannot be read changes nothing on any node and is answered with
@@ -27,15 +27,20 @@ pub(super) fn apply(
         }
     };
     let answers = replica.apply(&batch);
-    for (call, answered) in batch.calls.iter().zip(answers.iter()) {
-        add_forgotten(call, answered, forgot);
-    }
+    add_forgotten(&batch, &answers, forgot);
     if is_awaited { encode_answers(&answers) } else { Bytes::new() }
+}
+
+/// Adds the keys of which a batch gave back or forgot something.
+pub(crate) fn add_forgotten(batch: &Batch, answers: &[Answered], forgot: &mut Vec<Key>) {
+    for (call, answered) in batch.calls.iter().zip(answers) {
+        add_forgotten_by(call, answered, forgot);
+    }
 }
 
 /// The keys of which a call gave back or forgot something, or may have: a bucket that is looked at
 /// once too often costs less than a denial that is remembered too long.
-fn add_forgotten(call: &Call, answered: &Answered, forgot: &mut Vec<Key>) {
+fn add_forgotten_by(call: &Call, answered: &Answered, forgot: &mut Vec<Key>) {
     match &call.command {
         Command::Charge { charges, .. } => {
             let refunds = charges.iter();

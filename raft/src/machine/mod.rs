@@ -18,6 +18,7 @@ use tollgate_core::key::Key;
 use tollgate_core::replica::{self, Replica};
 use tollgate_core::time::Now;
 
+pub(crate) use self::counters::add_forgotten;
 pub(crate) use self::parts::{Assembly, Parts};
 pub use self::store::StateMachine;
 pub use self::trim::{TRIM_PERIOD, configure, keep_trimmed};

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use tollgate_proto::peer as message;
 
+pub(crate) use spec::group_of;
 pub use spec::{ClusterId, Founder, GROUPS_MAX, MEMBERS_MAX, NAME_BYTES_MAX, Spec, is_name};
 pub use wire::BadSpec;
 

@@ -118,7 +118,7 @@ impl Spec {
 
     /// The group that a slot's keys are in.
     pub fn group(&self, slot: KeySlot) -> u32 {
-        1 + u32::from(slot.0) % self.groups
+        group_of(slot, self.groups)
     }
 
     /// The member of this id.
@@ -137,6 +137,11 @@ impl fmt::Debug for Spec {
             .field("epoch", &self.epoch)
             .finish_non_exhaustive()
     }
+}
+
+/// The group that a slot's keys are in, of so many groups of counters; they count from 1.
+pub(crate) fn group_of(slot: KeySlot, groups: u32) -> u32 {
+    1 + u32::from(slot.0) % groups.max(1)
 }
 
 #[cfg(test)]

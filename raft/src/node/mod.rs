@@ -7,7 +7,7 @@ mod founding;
 mod options;
 mod resident;
 #[cfg(test)]
-mod simulated;
+pub(crate) mod simulated;
 #[cfg(test)]
 mod simulated_tests;
 

@@ -21,7 +21,8 @@ use crate::network::{BoxIo, Dial, Incoming, Secret};
 use crate::snapshot::Work;
 
 pub(super) const NAMES: [&str; 3] = ["a", "b", "c"];
-const PORT: u16 = 7_600;
+/// Where every host listens for its peers.
+pub(crate) const PORT: u16 = 7_600;
 
 /// Virtual time in which anything that is waited for must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +41,8 @@ impl Clock for SimClock {
     }
 }
 
-struct SimDial;
+/// Connects over the simulated network.
+pub(crate) struct SimDial;
 
 impl Dial for SimDial {
     fn dial(&self, address: String) -> BoxFuture<'static, io::Result<BoxIo>> {
@@ -48,7 +50,8 @@ impl Dial for SimDial {
     }
 }
 
-async fn listening() -> Incoming {
+/// The connections that come to this host.
+pub(crate) async fn listening() -> Incoming {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await.unwrap();
     stream::unfold(listener, |listener| async {
         let accepted = listener.accept().await.map(|(stream, _)| Box::new(stream) as BoxIo);

@@ -1,16 +1,12 @@
 //! Nodes in one thread, with a network, time and clocks of one seed.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use futures_util::stream::{self, StreamExt as _};
 use parking_lot::Mutex;
 use tollgate_core::command::Bounds;
 use tollgate_core::key::KeySecret;
-use turmoil::net::{TcpListener, TcpStream};
 
 use super::clock::{NodeClock, Truth};
 use super::dice::Dice;
@@ -22,12 +18,11 @@ use super::run::call;
 use super::workload::{Caller, Known};
 use crate::gateway::seat::Seat;
 use crate::gateway::{self, DENIALS_MAX, Denials, Gateway};
-use crate::network::{BoxIo, Dial, Incoming, Secret};
+use crate::network::Secret;
+use crate::node::simulated::{PORT, SimDial, listening};
 use crate::node::{Cluster, Options, Parts, Phase, Random, Timers};
 use crate::snapshot::Work;
 use crate::types::NodeId;
-
-const PORT: u16 = 7_600;
 
 /// Groups of counters.
 pub(super) const GROUPS: u32 = 2;
@@ -244,21 +239,4 @@ impl World {
         };
         Gateway::new(parts, gateway::Options::default())
     }
-}
-
-struct SimDial;
-
-impl Dial for SimDial {
-    fn dial(&self, address: String) -> BoxFuture<'static, io::Result<BoxIo>> {
-        Box::pin(async move { Ok(Box::new(TcpStream::connect(address).await?) as BoxIo) })
-    }
-}
-
-async fn listening() -> Incoming {
-    let listener = TcpListener::bind(("0.0.0.0", PORT)).await.unwrap();
-    stream::unfold(listener, |listener| async {
-        let accepted = listener.accept().await.map(|(stream, _)| Box::new(stream) as BoxIo);
-        Some((accepted, listener))
-    })
-    .boxed()
 }

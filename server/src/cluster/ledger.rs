@@ -109,15 +109,7 @@ impl Replicated for ReplicatedLedger {
     fn totals(&self) -> Totals {
         let mut all = Totals::default();
         for group in &self.groups {
-            let Some(one) = look(group, Replica::totals) else { continue };
-            all.keys += one.keys;
-            all.bytes += one.bytes;
-            all.stats.expired += one.stats.expired;
-            all.stats.evicted_live += one.stats.evicted_live;
-            all.stats.evicted_over_limit += one.stats.evicted_over_limit;
-            all.stats.refused += one.stats.refused;
-            all.reservations += one.reservations;
-            all.reservations_ended += one.reservations_ended;
+            all += look(group, Replica::totals).unwrap_or_default();
         }
         all
     }

@@ -8,8 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tollgate_core::bucket::Bucket;
-use tollgate_core::command::{self, Answer, Call, Charging, Command, KeySlot, NotDone, Rule};
-use tollgate_core::descriptor::Charge;
+use tollgate_core::command::{self, Answer, Call, Command, KeySlot};
 use tollgate_core::key::{Key, KeySecret, ReservationId};
 use tollgate_core::replica::{Batch, Replica};
 use tollgate_core::store::{self, Slot};
@@ -130,38 +129,7 @@ impl Double {
 }
 
 fn execute(replica: &Mutex<Replica>, at: Now, call: Call) -> Answered {
-    let mut replica = replica.lock();
-    let is_preview = matches!(call.command, Command::Preview { .. });
-    let answered = apply(&mut replica, at, call.clone());
-    match call.command {
-        // A replica that does not look yet: a copy of it is charged.
-        Command::Preview { charges, rule } if answered.answer == MALFORMED => {
-            preview(&replica, at, charges, rule)
-        }
-        _ => {
-            assert!(!is_preview || matches!(answered.answer, Answer::Previewed { .. }));
-            answered
-        }
-    }
-}
-
-const MALFORMED: Answer = Answer::NotDone(NotDone::Malformed);
-
-fn preview(replica: &Replica, at: Now, charges: Vec<Charging>, rule: Rule) -> Answered {
-    let told = |charges, rule| {
-        let call = Call { once: None, command: Command::Charge { charges, rule } };
-        match apply(&mut replica.clone(), at, call).answer {
-            Answer::Outcomes(outcomes) => outcomes,
-            other => panic!("{other:?}"),
-        }
-    };
-    let peek = |charging: &Charging| Charging { charge: Charge::Hits(0), ..charging.clone() };
-    let found = told(charges.iter().map(peek).collect(), Rule::Each);
-    Answered { answer: Answer::Previewed { found, outcomes: told(charges, rule) }, at }
-}
-
-fn apply(replica: &mut Replica, at: Now, call: Call) -> Answered {
-    let answered = replica.apply(&Batch { at, session: None, calls: vec![call] });
+    let answered = replica.lock().apply(&Batch { at, session: None, calls: vec![call] });
     let one = &answered[0];
     Answered { answer: one.answer.clone(), at: one.at }
 }
@@ -206,14 +174,9 @@ impl Replicated for Double {
         for _ in 0..TICKS {
             self.execute(Call { once: None, command: Command::Tick });
         }
-        let totals = self.replica.lock().totals();
-        Totals {
-            keys: totals.keys,
-            bytes: totals.bytes,
-            stats: totals.stats,
-            reservations: totals.reservations,
-            reservations_ended: totals.reservations_ended,
-        }
+        let mut totals = Totals::default();
+        totals += self.replica.lock().totals();
+        totals
     }
 
     fn bucket(&self, key: Key) -> Option<Bucket> {

@@ -3,10 +3,13 @@
 //! A charge locks one shard for one step of the core and awaits nothing inside. Locks do not
 //! poison: a panic in a charge costs that call.
 
+use std::ops::AddAssign;
+
 use parking_lot::{Mutex, MutexGuard};
 use tollgate_core::bucket::{Bucket, Outcome};
 use tollgate_core::key::{Key, ReservationId};
 use tollgate_core::plan::Operation;
+use tollgate_core::replica;
 use tollgate_core::reservation::Reservation;
 use tollgate_core::store::{
     self, Bounds, Held, Refused, Settled, Shard, Shards, Slot, Stats, Unsettled,
@@ -47,6 +50,17 @@ pub struct Totals {
     pub reservations: usize,
     /// Reservations that ended without commit or cancellation.
     pub reservations_ended: u64,
+}
+
+/// Of one group more.
+impl AddAssign<replica::Totals> for Totals {
+    fn add_assign(&mut self, group: replica::Totals) {
+        self.keys += group.keys;
+        self.bytes += group.bytes;
+        self.stats += group.stats;
+        self.reservations += group.reservations;
+        self.reservations_ended += group.reservations_ended;
+    }
 }
 
 impl LocalLedger {
@@ -186,13 +200,9 @@ impl LocalLedger {
         let mut totals = Totals::default();
         for Padded(shard) in &self.shards {
             let shard = shard.lock();
-            let stats = shard.stats();
             totals.keys += shard.keys();
             totals.bytes += shard.bytes();
-            totals.stats.expired += stats.expired;
-            totals.stats.evicted_live += stats.evicted_live;
-            totals.stats.evicted_over_limit += stats.evicted_over_limit;
-            totals.stats.refused += stats.refused;
+            totals.stats += shard.stats();
         }
         totals
     }

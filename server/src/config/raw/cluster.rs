@@ -6,12 +6,15 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use tollgate_raft::meta::GROUPS_MAX;
+use tollgate_raft::network::{SECRET_BYTES_MAX, SECRET_BYTES_MIN};
+
 use super::{Range, range};
 use crate::config::quantity::Length;
 
-pub(crate) const GROUPS: Range = range(1, 8);
+pub(crate) const GROUPS: Range = range(1, GROUPS_MAX as u64);
 /// Bytes of the peers' secret.
-pub(crate) const SECRET_BYTES: Range = range(16, 1_024);
+pub(crate) const SECRET_BYTES: Range = range(SECRET_BYTES_MIN as u64, SECRET_BYTES_MAX as u64);
 pub(crate) const HEARTBEAT: (Duration, Duration) =
     (Duration::from_millis(10), Duration::from_secs(5));
 pub(crate) const ELECTION: (Duration, Duration) =
